@@ -1,1 +1,3 @@
-Console.WriteLine("bondline");
+using Bondline.Cli;
+
+return await CommandLine.RunAsync(args, CommandHost.System());

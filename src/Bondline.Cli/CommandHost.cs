@@ -1,0 +1,34 @@
+using System.Text;
+
+namespace Bondline.Cli;
+
+/// <summary>What a command may touch of the process it runs in; tests give it their own.</summary>
+internal sealed record CommandHost
+{
+    /// <summary>Results only; with <c>--json</c> one object a line.</summary>
+    public required TextWriter Output { get; init; }
+
+    /// <summary>Diagnostics: warnings, errors, progress.</summary>
+    public required TextWriter Error { get; init; }
+
+    public required TextReader Input { get; init; }
+
+    /// <summary>Reads an environment variable; null if it is not set or empty.</summary>
+    public required Func<string, string?> Environment { get; init; }
+
+    /// <summary>Ends long-running commands: the first signal drains, the second ends at once.</summary>
+    public required StopSignals Stop { get; init; }
+
+    public static CommandHost System() => new()
+    {
+        Output = Writer(Console.OpenStandardOutput()),
+        Error = Writer(Console.OpenStandardError()),
+        Input = Console.In,
+        Environment = name => global::System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
+        Stop = new StopSignals(),
+    };
+
+    // Every line is somebody's event: it leaves the process when it is written. Several threads report, so the writer is synchronized.
+    private static TextWriter Writer(Stream stream) =>
+        TextWriter.Synchronized(new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)) { AutoFlush = true, NewLine = "\n" });
+}

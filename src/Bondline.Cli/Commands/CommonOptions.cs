@@ -1,0 +1,24 @@
+using System.CommandLine;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary>Options every command takes.</summary>
+internal static class CommonOptions
+{
+    public static Option<string?> Relay { get; } = new("--relay")
+    {
+        Description = "Join URL of the relay; @FILE reads it from a file, - from standard input. Else $BONDLINE_RELAY, else the saved login.",
+        HelpName = "JOIN-URL",
+        Recursive = true,
+    };
+
+    public static Option<bool> Json { get; } = new("--json") { Description = "Print one JSON object a line on standard output and nothing else there.", Recursive = true };
+
+    public static Option<bool> Stats { get; } = new("--stats") { Description = "Print statistics every second.", Recursive = true };
+
+    public static Option<bool> Quiet { get; } = new("--quiet") { Description = "Print results and errors only.", Recursive = true };
+
+    public static Option<bool> Verbose { get; } = new("--verbose") { Description = "Say more about what happens.", Recursive = true };
+
+    public static IReadOnlyList<Option> All { get; } = [Relay, Json, Stats, Quiet, Verbose];
+}

@@ -1,0 +1,50 @@
+using System.CommandLine;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary>The examples at the end of each command's help; a test runs every one of them through the parser.</summary>
+internal static class Examples
+{
+    public static IReadOnlyList<string> Of(Command command) => command switch
+    {
+        RootCommand =>
+        [
+            "bondline http 3000                                a public URL for what listens on port 3000",
+            "bondline tcp 22 --remote-port 7022                a public TCP port for the local SSH server",
+            "bondline login JOIN-URL                           use this relay from now on",
+            "bondline relay --domain tunnels.example           run a relay",
+        ],
+        { Name: "http" } =>
+        [
+            "bondline http 3000                                the service on 127.0.0.1:3000, under a name that stays",
+            "bondline http 3000 --name shop                    ask for the name \"shop\"",
+            "bondline http 3000 http://192.168.1.20:8080       two services over one bond",
+            "bondline http 3000 --paths eth0,wlan0:backup      these networks only, Wi-Fi if Ethernet fails",
+            "bondline http 3000 --json                         one JSON object a line, for scripts",
+        ],
+        { Name: "tcp" } =>
+        [
+            "bondline tcp 22                                   the SSH server of this machine on a port of the relay",
+            "bondline tcp 22 --remote-port 7022                ask for port 7022",
+            "bondline tcp 192.168.1.30:5432 22                 two services over one bond",
+        ],
+        { Name: "login" } =>
+        [
+            "bondline login bondline://ID.SECRET@relay.example?pin=sha256:KEY",
+            "bondline login @join-url.txt                      keeps the token out of the shell's history",
+        ],
+        { Name: "help" } =>
+        [
+            "bondline help http                                what the command http takes",
+            "bondline help auth-expired                        what an error means and what to do",
+            "bondline help exit-codes                          what the exit codes mean",
+        ],
+        { Name: "relay" } =>
+        [
+            "bondline relay                                    on ports 443 and 80, TCP tunnels on 7000-7999",
+            "bondline relay --https-port 8443 --http-port 8000  without special rights",
+            "bondline relay token create laptop                one more join URL",
+        ],
+        _ => [],
+    };
+}

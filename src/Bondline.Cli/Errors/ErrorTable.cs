@@ -1,0 +1,36 @@
+namespace Bondline.Cli;
+
+/// <summary>Every error code of the program and the exit code of a process that ends with it. Each code has a page in docs/errors.</summary>
+internal static class ErrorTable
+{
+    private static readonly Dictionary<string, ExitCode> Codes = new(StringComparer.Ordinal)
+    {
+        ["internal"] = ExitCode.Failure,
+        ["settings-unusable"] = ExitCode.Failure,
+        ["data-unusable"] = ExitCode.Failure,
+        ["local-unreachable"] = ExitCode.Failure,
+        ["relay-unreachable"] = ExitCode.Failure,
+        ["usage"] = ExitCode.Usage,
+        ["join-url-invalid"] = ExitCode.Usage,
+        ["not-available"] = ExitCode.Usage,
+        ["token-unknown"] = ExitCode.Usage,
+        ["token-exists"] = ExitCode.Usage,
+        ["auth-refused"] = ExitCode.Authentication,
+        ["auth-expired"] = ExitCode.Authentication,
+        ["pin-mismatch"] = ExitCode.Authentication,
+        ["name-taken"] = ExitCode.TunnelRefused,
+        ["name-invalid"] = ExitCode.TunnelRefused,
+        ["port-taken"] = ExitCode.TunnelRefused,
+        ["port-out-of-range"] = ExitCode.TunnelRefused,
+        ["no-port-left"] = ExitCode.TunnelRefused,
+        ["limit"] = ExitCode.TunnelRefused,
+        ["superseded"] = ExitCode.Superseded,
+        ["version-unsupported"] = ExitCode.Incompatible,
+        ["relay-refused"] = ExitCode.Incompatible,
+        ["listen-refused"] = ExitCode.ListenRefused,
+    };
+
+    public static IEnumerable<string> All => Codes.Keys;
+
+    public static ExitCode ExitCodeOf(string code) => Codes.GetValueOrDefault(code, ExitCode.Failure);
+}

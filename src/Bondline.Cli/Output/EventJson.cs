@@ -1,0 +1,51 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Bondline.Cli;
+
+/// <summary>The lines of <c>--json</c>. Names and order of the members are a contract: scripts depend on them.</summary>
+internal sealed record ReadyLine(string Event, string Url, string Local, string Carrier)
+{
+    public ReadyLine(string url, string local, string carrier) : this("ready", url, local, carrier) { }
+}
+
+internal sealed record PathLine(string Event, string Path, string State, string? Reason, double? RttMs)
+{
+    public PathLine(string path, string state, string? reason, double? rttMs) : this("path", path, state, reason, rttMs) { }
+}
+
+internal sealed record ErrorLine(string Event, string Code, string Message)
+{
+    public ErrorLine(string code, string message) : this("error", code, message) { }
+}
+
+/// <param name="Event">Always <c>stats</c>.</param>
+/// <param name="UpBytes">From local services to visitors since the start.</param>
+/// <param name="DownBytes">From visitors to local services since the start.</param>
+/// <param name="ReinjectedBytes">Sent again on another subflow since the bond opened.</param>
+/// <param name="DuplicatedBytes">Small frames sent on two subflows on purpose since the bond opened.</param>
+/// <param name="Streams">Visitors' connections open now.</param>
+/// <param name="Paths">One per subflow.</param>
+internal sealed record StatsLine(
+    string Event,
+    long UpBytes,
+    long DownBytes,
+    long ReinjectedBytes,
+    long DuplicatedBytes,
+    int Streams,
+    IReadOnlyList<StatsPath> Paths);
+
+/// <summary>One subflow in a stats line; bytes are those inside TLS since it joined.</summary>
+internal sealed record StatsPath(string Path, string State, double RttMs, double RateMbps, long UpBytes, long DownBytes, long ReinjectedBytes);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(ReadyLine))]
+[JsonSerializable(typeof(PathLine))]
+[JsonSerializable(typeof(ErrorLine))]
+[JsonSerializable(typeof(StatsLine))]
+internal sealed partial class EventJson : JsonSerializerContext
+{
+    // Quotes and accents stay readable: the lines go to a terminal or a parser, never into a page.
+    public static EventJson Lines => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
