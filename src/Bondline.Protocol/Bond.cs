@@ -1,62 +1,587 @@
 namespace Bondline.Protocol;
 
-public sealed class Bond(BondRole role, BondOptions options, ulong seed)
+/// <summary>One end of a bond: streams over several subflows, as pure state. No sockets, clocks, threads or tasks.</summary>
+/// <remarks>
+/// The driver holds one lock around every call, gives bytes in with <see cref="HandleReceived"/>, pulls bytes out with <see cref="PollTransmit"/> whenever a
+/// subflow's previous write is done, drains <see cref="TryPollEvent"/>, and calls <see cref="HandleTimeout"/> at <see cref="NextTimeout"/>. Nothing here blocks or
+/// calls back. A <see cref="ProtocolException"/> means the peer broke the protocol: close the bond with its code. Specified in docs/protocol.md.
+/// </remarks>
+public sealed class Bond
 {
-    public BondRole Role => role;
-    public BondOptions Options => options;
-    public ulong Seed => seed;
-    public Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now) => throw new NotSupportedException();
-    public void RemoveSubflow(Subflow s, Instant now) => throw new NotSupportedException();
-    public void HandleLinkLost(Subflow s, SubflowReason why, Instant now) => throw new NotSupportedException();
-    public void HandleTcpSample(Subflow s, in TcpSample sample, Instant now) => throw new NotSupportedException();
-    public void HandleClockLate(TimeSpan late, Instant now) => throw new NotSupportedException();
-    public void HandleResumedFromSuspend(Instant now) => throw new NotSupportedException();
-    public int HandleReceived(Subflow s, ReadOnlySpan<byte> input, Instant now) => throw new NotSupportedException();
-    public int PollTransmit(Subflow s, Instant now, Span<byte> buffer) => throw new NotSupportedException();
-    public void HandleTimeout(Instant now) => throw new NotSupportedException();
-    public Instant NextTimeout => Instant.Never;
-    public StreamEndpoint? TryOpenStream(Instant now) => throw new NotSupportedException();
-    public int Write(StreamEndpoint s, ReadOnlySpan<byte> data, Instant now) => throw new NotSupportedException();
-    public void Finish(StreamEndpoint s, Instant now) => throw new NotSupportedException();
-    public int Read(StreamEndpoint s, Span<byte> destination, Instant now) => throw new NotSupportedException();
-    public void Reset(StreamEndpoint s, StreamError code, Instant now) => throw new NotSupportedException();
-    public void StopSending(StreamEndpoint s, StreamError code, Instant now) => throw new NotSupportedException();
-    public bool TryPollEvent(out BondEvent bondEvent) => throw new NotSupportedException();
-    public void Close(ProtocolError code, string reason, Instant now) => throw new NotSupportedException();
-    public bool IsClosed => false;
-    public BondStatistics Statistics => default;
-    public IReadOnlyList<Subflow> Subflows => [];
-}
+    /// <summary>What each end may send, over all streams, before the first MAX_DATA.</summary>
+    internal const long InitialDataMaximum = 1 << 20;
 
-public readonly record struct BondStatistics(long BytesWritten, long BytesRead, long FramingBytesSent, long BytesReinjected, long BytesDuplicated, long DuplicateBytesReceived, int Streams, long BufferedBytes);
+    /// <summary>Unacknowledged and unsent bytes of all streams; above it a stream may hold only a little.</summary>
+    private const long MaxBufferedSendBytes = 64 << 20;
 
-public sealed class Subflow
-{
-    public SubflowId Id { get; }
-    public object? Owner { get; set; }
-    public SubflowState State { get; }
-    public SubflowReason Reason { get; }
-    public SubflowPolicy Policy { get; }
-    public TimeSpan SmoothedRtt { get; }
-    public TimeSpan MinRtt { get; }
-    public double RateBytesPerSecond { get; }
-    public long UnackedBytes { get; }
-    public long CapBytes { get; }
-    public long BytesSent { get; }
-    public long BytesReceived { get; }
-    public long BytesAcked { get; }
-    public long BytesReinjected { get; }
-    public Instant LastProgress { get; }
-}
+    private const int CrowdedStreamSendBytes = 16 << 10;
 
-public sealed class StreamEndpoint
-{
-    public StreamId Id { get; }
-    public object? Owner { get; set; }
-    public ReceiveState ReceiveState { get; }
-    public SendState SendState { get; }
-    public StreamError ResetCode { get; }
-    public StreamError StopCode { get; }
-    public int ReadableBytes { get; }
-    public int WritableBytes { get; }
+    private readonly List<Subflow> _subflows = [];
+    private readonly Queue<BondEvent> _events = new();
+    private readonly Transmitter _transmitter;
+    private readonly Health _health;
+    private readonly Acknowledger _acknowledger;
+    private long _bytesReceived, _duplicateBytesReceived;
+    private long _receivedTotal, _consumedTotal, _dataMaximum = InitialDataMaximum;
+    private ulong _announcedStreams = StreamTable.InitialMaximum;
+    private bool _wantsStreams, _isAnnounced;
+    private Instant _nextSlowReaderCheck;
+
+    /// <param name="role">Which end this is.</param>
+    /// <param name="options">Limits and constants.</param>
+    /// <param name="seed">Of the bond's own generator; the same seed and inputs give the same output.</param>
+    public Bond(BondRole role, BondOptions options, ulong seed)
+    {
+        Role = role;
+        Options = options;
+        Streams = new(role, options.MaxStreams);
+        _acknowledger = new(this);
+        _transmitter = new(this, _acknowledger, seed);
+        _health = new(this, _transmitter);
+    }
+
+    public BondRole Role { get; }
+
+    public BondOptions Options { get; }
+
+    /// <summary>All subflows, dying ones included.</summary>
+    public IReadOnlyList<Subflow> Subflows => _subflows;
+
+    public bool IsClosed { get; private set; }
+
+    internal StreamTable Streams { get; }
+
+    internal ProtocolError CloseCode { get; private set; }
+
+    internal string CloseReason { get; private set; } = "";
+
+    /// <summary>The peer's window over all streams, and what of it is used.</summary>
+    internal long PeerDataMaximum { get; private set; } = InitialDataMaximum;
+
+    internal long BufferedReceiveBytes => _receivedTotal - _consumedTotal;
+
+    public BondStatistics Statistics => new()
+    {
+        BytesSent = _transmitter.NewBytes,
+        BytesReceived = _bytesReceived,
+        FramingBytesSent = _transmitter.FramingBytes,
+        BytesReinjected = _transmitter.ReinjectedBytes,
+        BytesDuplicated = _transmitter.DuplicatedBytes,
+        DuplicateBytesReceived = _duplicateBytesReceived,
+        Streams = Streams.Count,
+        BufferedBytes = _transmitter.BufferedBytes + BufferedReceiveBytes,
+    };
+
+    // ---------------------------------------------------------------- subflows
+
+    /// <summary>Attaches a subflow whose handshake is over.</summary>
+    /// <param name="id">Never used before in this bond.</param>
+    /// <param name="policy">What it may be used for.</param>
+    /// <param name="initialRtt">One round trip, measured by the handshake.</param>
+    /// <param name="now">The current instant.</param>
+    /// <exception cref="ProtocolException">The id is in use, or there are too many subflows.</exception>
+    public Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
+    {
+        if (FindSubflow(id) is not null) throw new ProtocolException(ProtocolError.SubflowIdReused, $"{id} is in use.");
+        if (_subflows.Count >= Options.MaxSubflows) throw new ProtocolException(ProtocolError.TooManySubflows, $"A bond has at most {Options.MaxSubflows} subflows.");
+        var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now };
+        _subflows.Add(subflow);
+        if (!_isAnnounced) AnnounceLimits();
+        _transmitter.HandleUsable(subflow);
+        Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
+        return subflow;
+    }
+
+    /// <summary>Forgets a subflow whose socket is closed; what it had not delivered goes to the others.</summary>
+    public void RemoveSubflow(Subflow subflow, Instant now)
+    {
+        if (!_subflows.Remove(subflow)) return;
+        _transmitter.MoveAway(subflow, now);
+        subflow.State = SubflowState.Closed;
+        subflow.Reason = subflow.Reason == SubflowReason.None ? SubflowReason.Closed : subflow.Reason;
+        Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
+    }
+
+    /// <summary>The system says this subflow's link, address or route is gone: dead at once, and the peer is told.</summary>
+    public void HandleLinkLost(Subflow subflow, SubflowReason why, Instant now)
+    {
+        if (subflow.State == SubflowState.Closed || subflow.IsLinkLost) return;
+        subflow.IsLinkLost = true;
+        subflow.StatusVersion++;
+        _health.HandleLost(subflow, why, now);
+        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+    }
+
+    /// <summary>The link is back while the connection still lives: it is tried again, and used once the peer answers on it.</summary>
+    public void HandleLinkRestored(Subflow subflow, Instant now)
+    {
+        if (subflow.State == SubflowState.Closed || !subflow.IsLinkLost) return;
+        subflow.IsLinkLost = false;
+        subflow.StatusVersion++;
+        subflow.NextPing = now;
+        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+    }
+
+    /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
+    public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
+
+    /// <summary>Our own clock or thread was late: silence so far blames no subflow.</summary>
+    public void HandleClockLate(TimeSpan late, Instant now) => _health.HandleClockLate(now);
+
+    /// <summary>The machine slept: every subflow is suspect until it answers.</summary>
+    public void HandleResumedFromSuspend(Instant now) => _health.HandleResumedFromSuspend(now);
+
+    // ---------------------------------------------------------------- bytes
+
+    /// <summary>Takes what a subflow received; only whole frames are consumed.</summary>
+    /// <returns>The bytes consumed; the caller gives the rest, fewer than 16,384, again with more behind it.</returns>
+    /// <exception cref="ProtocolException">The peer broke the protocol.</exception>
+    public int HandleReceived(Subflow subflow, ReadOnlySpan<byte> input, Instant now)
+    {
+        var consumed = 0;
+        while (!IsClosed && Frame.TryRead(input[consumed..], out var frame, out var length))
+        {
+            var elicits = HandleFrame(subflow, frame, now);
+            consumed += length;
+            subflow.BytesReceived += length;
+            if (elicits) _acknowledger.HandleEliciting(length, frame.Type == FrameType.StreamEnd, now);
+        }
+        return IsClosed ? input.Length : consumed;
+    }
+
+    /// <summary>Fills <paramref name="buffer"/> with whole frames for a subflow whose previous write is done.</summary>
+    /// <param name="subflow">The subflow whose writer pulls.</param>
+    /// <param name="now">The current instant.</param>
+    /// <param name="buffer">At least 16,384 bytes; only a fast subflow is given more than one frame of that size.</param>
+    /// <returns>The bytes to write; 0 if there is nothing for this subflow now. After a result over 0 call again when they are written: a copy may then be due on another subflow, so poll the idle ones again too.</returns>
+    public int PollTransmit(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.Poll(subflow, now, buffer);
+
+    // ---------------------------------------------------------------- time
+
+    /// <summary>When <see cref="HandleTimeout"/> is due; poll every idle subflow after it.</summary>
+    public Instant NextTimeout => IsClosed ? Instant.Never : Instant.Earlier(_acknowledger.Deadline, _health.NextTimeout);
+
+    public void HandleTimeout(Instant now)
+    {
+        if (IsClosed) return;
+        _acknowledger.HandleTimeout(now);
+        _health.HandleTimeout(now);
+        if (now >= _nextSlowReaderCheck && BufferedReceiveBytes > Options.MemoryBudgetBytes * 3 / 4) ResetSlowReaders(now);
+    }
+
+    // ---------------------------------------------------------------- streams
+
+    /// <returns>Null if the peer allows no more streams now; <see cref="BondEventKind.StreamsAvailable"/> says when it does.</returns>
+    public StreamEndpoint? TryOpenStream(Instant now)
+    {
+        if (IsClosed) return null;
+        if (Streams.Opened >= Streams.OpenMaximum)
+        {
+            _wantsStreams = true;
+            return null;
+        }
+        return AddStream(Streams.TakeId(), now);
+    }
+
+    /// <summary>Takes bytes to send.</summary>
+    /// <returns>How many were taken; fewer than given means <see cref="BondEventKind.StreamWritable"/> will follow.</returns>
+    public int Write(StreamEndpoint stream, ReadOnlySpan<byte> data, Instant now)
+    {
+        if (stream.SendState != SendState.Open || IsClosed) return 0;
+        var taken = (int)Math.Min(data.Length, Math.Max(0, SendRoom(stream)));
+        if (taken < data.Length) stream.WantsWritable = true;
+        if (taken == 0) return 0;
+        stream.Sending.Append(data[..taken]);
+        _transmitter.HandleWritten(stream, taken, now);
+        return taken;
+    }
+
+    /// <summary>Ends the sending direction after what was written.</summary>
+    public void Finish(StreamEndpoint stream, Instant now)
+    {
+        if (stream.SendState != SendState.Open || IsClosed) return;
+        stream.SendState = SendState.Finishing;
+        _transmitter.HandleWritten(stream, 0, now);
+    }
+
+    /// <summary>Moves received bytes to the reader, in order, each once.</summary>
+    /// <returns>The bytes copied. 0 with <see cref="ReceiveState.Open"/> and nothing readable: <see cref="BondEventKind.StreamReadable"/> will follow. An empty destination only asks for that event.</returns>
+    public int Read(StreamEndpoint stream, Span<byte> destination, Instant now)
+    {
+        if (stream.ReceiveState != ReceiveState.Open || IsClosed) return 0;
+        var length = stream.Receiving.Read(destination);
+        if (length == 0)
+        {
+            stream.WantsReadable = stream.ReadableBytes == 0;
+            return 0;
+        }
+        _consumedTotal += length;
+        stream.UnreadSince = now;
+        if (!CheckFinished(stream)) OpenWindow(stream, now);
+        OpenBondWindow();
+        return length;
+    }
+
+    /// <summary>Gives up the sending direction: what was not delivered may never be.</summary>
+    public void Reset(StreamEndpoint stream, StreamError code, Instant now)
+    {
+        if (stream.SendState is SendState.Acknowledged or SendState.Reset || IsClosed) return;
+        if (stream.StopCode == StreamError.None) stream.StopCode = code;
+        _transmitter.HandleReset(stream);
+        stream.SendState = SendState.Reset;
+        _transmitter.QueueControl(new(FrameType.Reset, stream, null));
+    }
+
+    /// <summary>Gives up the receiving direction; what arrives is thrown away.</summary>
+    public void StopSending(StreamEndpoint stream, StreamError code, Instant now)
+    {
+        if (stream.ReceiveState != ReceiveState.Open || IsClosed) return;
+        stream.ResetCode = code;
+        EndReceiving(stream);
+        if (stream.FinalSize is null)
+        {
+            stream.IsStopped = true;
+            _transmitter.QueueControl(new(FrameType.StopSending, stream, null));
+        }
+        ForgetIfOver(stream);
+    }
+
+    // ---------------------------------------------------------------- output other than bytes
+
+    public bool TryPollEvent(out BondEvent bondEvent) => _events.TryDequeue(out bondEvent);
+
+    /// <summary>Ends the bond: CLOSE goes out on every subflow (poll them once more), every stream is over.</summary>
+    public void Close(ProtocolError code, string reason, Instant now) => End(code, reason, isOurs: true);
+
+    // ---------------------------------------------------------------- inside
+
+    internal void Raise(in BondEvent bondEvent) => _events.Enqueue(bondEvent);
+
+    internal Subflow? FindSubflow(SubflowId id)
+    {
+        foreach (var subflow in _subflows)
+            if (subflow.Id == id) return subflow;
+        return null;
+    }
+
+    /// <summary>An acknowledgement, or a PONG, showed that a subflow works.</summary>
+    internal void HandleProgress(Subflow subflow, Instant now) => _health.HandleProgress(subflow, now);
+
+    /// <summary>Bytes of a stream were acknowledged: its buffer may have room again, or be over.</summary>
+    internal void HandleAcked(StreamEndpoint stream)
+    {
+        if (stream.WantsWritable && stream.SendState == SendState.Open && HasRoomToReport(stream))
+        {
+            stream.WantsWritable = false;
+            Raise(new(BondEventKind.StreamWritable, stream));
+        }
+        ForgetIfOver(stream);
+    }
+
+    internal void ForgetIfOver(StreamEndpoint stream)
+    {
+        if (!stream.IsSendingOver || !stream.IsReceivingOver || Streams.Find(stream.Id) is null) return;
+        Streams.Remove(stream);
+        stream.Receiving.Clear();
+        Raise(new(BondEventKind.StreamClosed, stream));
+        if (Streams.PeerMaximum - _announcedStreams >= (ulong)Math.Max(1, Options.MaxStreams / 8)) AnnounceStreams();
+    }
+
+    internal ulong AnnouncedStreams => _announcedStreams;
+
+    internal long DataMaximum => _dataMaximum;
+
+    private long SendRoom(StreamEndpoint stream)
+    {
+        long caps = 0;
+        foreach (var subflow in _subflows) caps += subflow.CapBytes;
+        var limit = Math.Min(Options.MaxStreamSendBufferBytes, 256 * 1024 + 2 * caps);
+        if (_transmitter.BufferedBytes >= MaxBufferedSendBytes) limit = CrowdedStreamSendBytes;
+        return limit - (long)(stream.Sending.End - stream.Sending.Start);
+    }
+
+    // A writer is woken for a worthwhile piece, not for each frame acknowledged.
+    private bool HasRoomToReport(StreamEndpoint stream)
+    {
+        var held = (long)(stream.Sending.End - stream.Sending.Start);
+        return SendRoom(stream) is var room && room > 0 && (room >= 64 * 1024 || room >= held);
+    }
+
+    private StreamEndpoint AddStream(StreamId id, Instant now)
+    {
+        var isCrowded = Streams.Count >= Options.ManyStreams;
+        // The receiver grants the full initial window to every stream; a crowded opener uses a quarter of it until it hears more.
+        var window = (ulong)Options.InitialStreamWindowBytes;
+        var stream = new StreamEndpoint(id, isCrowded ? window / 4 : window, window) { WindowOpenedAt = now, UnreadSince = now };
+        Streams.Add(stream);
+        return stream;
+    }
+
+    private bool HandleFrame(Subflow subflow, Frame frame, Instant now)
+    {
+        switch (frame.Type)
+        {
+            case FrameType.Stream or FrameType.StreamEnd:
+                HandleStream(StreamFrame.Parse(frame), now);
+                return true;
+            case FrameType.Ack:
+                _acknowledger.HandleAck(frame, _transmitter, now);
+                return false;
+            case FrameType.MaxStreamData:
+                HandleMaxStreamData(MaxStreamDataFrame.Parse(frame), now);
+                return true;
+            case FrameType.MaxData:
+                var data = MaximumFrame.Parse(frame);
+                PeerDataMaximum = Math.Max(PeerDataMaximum, (long)data.Maximum);
+                return true;
+            case FrameType.MaxStreams:
+                HandleMaxStreams(MaximumFrame.Parse(frame).Maximum);
+                return true;
+            case FrameType.Reset:
+                HandleReset(ResetFrame.Parse(frame), now);
+                return true;
+            case FrameType.StopSending:
+                HandleStopSending(StopSendingFrame.Parse(frame), now);
+                return true;
+            case FrameType.Ping:
+                subflow.PongWanted = PingFrame.Parse(frame).Number;
+                return false;
+            case FrameType.Pong:
+                _health.HandlePong(subflow, PingFrame.Parse(frame).Number, now);
+                return false;
+            case FrameType.SubflowStatus:
+                HandleSubflowStatus(SubflowStatusFrame.Parse(frame), now);
+                return true;
+            case FrameType.Close:
+                var close = CloseFrame.Parse(frame);
+                End(close.Code, close.Reason, isOurs: false);
+                return false;
+            case FrameType.Hello or FrameType.Open or FrameType.Welcome or FrameType.Join or FrameType.Joined:
+                throw new ProtocolException(ProtocolError.FrameOutOfState, $"A {frame.Type} frame after the handshake.");
+            default:
+                if (((ulong)frame.Type & 1) == 0) throw new ProtocolException(ProtocolError.FrameUnknown, $"A frame of unknown type 0x{(ulong)frame.Type:x}.");
+                return false;
+        }
+    }
+
+    private void HandleStream(in StreamFrame frame, Instant now)
+    {
+        if (FindOrAccept(frame.Stream, now) is not { } stream)
+        {
+            _duplicateBytesReceived += frame.Payload.Length;
+            return;
+        }
+        var end = frame.Offset + (ulong)frame.Payload.Length;
+        if (end > stream.ReceiveMaximum)
+            throw new ProtocolException(ProtocolError.FlowControl, $"{stream.Id} goes to offset {end}; its window ends at {stream.ReceiveMaximum}.");
+        if (stream.FinalSize is { } final && (end > final || (frame.IsEnd && end != final)))
+            throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} ended at {final} and now at {end}.");
+        if (frame.IsEnd && end < stream.Highest)
+            throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} ends at {end} and had bytes up to {stream.Highest}.");
+        Announce(stream, end);
+        if (frame.IsEnd) stream.FinalSize = end;
+        if (stream.ReceiveState != ReceiveState.Open)
+        {
+            ForgetIfOver(stream);
+            return;
+        }
+        if (stream.ReadableBytes == 0) stream.UnreadSince = now;
+        var added = stream.Receiving.Insert(frame.Offset, frame.Payload);
+        _bytesReceived += added;
+        _duplicateBytesReceived += frame.Payload.Length - added;
+        if (stream.ReadableBytes > 0 || CheckFinished(stream)) RaiseReadable(stream);
+    }
+
+    private StreamEndpoint? FindOrAccept(StreamId id, Instant now)
+    {
+        if (Streams.Find(id) is { } known) return known;
+        if (!Streams.IsOpenedNow(id)) return null;
+        var stream = AddStream(id, now);
+        Raise(new(BondEventKind.StreamOpened, stream));
+        return stream;
+    }
+
+    /// <summary>The peer used the windows up to <paramref name="end"/>.</summary>
+    private void Announce(StreamEndpoint stream, ulong end)
+    {
+        if (end <= stream.Highest) return;
+        var added = (long)(end - stream.Highest);
+        stream.Highest = end;
+        _receivedTotal += added;
+        if (_receivedTotal > _dataMaximum)
+            throw new ProtocolException(ProtocolError.FlowControl, $"{_receivedTotal} bytes over all streams; the window ends at {_dataMaximum}.");
+        if (stream.ReceiveState == ReceiveState.Open) return;
+        _consumedTotal += added; // nobody will read them
+        OpenBondWindow();
+    }
+
+    private void HandleMaxStreamData(MaxStreamDataFrame frame, Instant now)
+    {
+        if (FindOrAccept(frame.Stream, now) is not { } stream || frame.Maximum <= stream.SendMaximum) return;
+        stream.SendMaximum = frame.Maximum;
+        _transmitter.Queue(stream, now);
+    }
+
+    private void HandleMaxStreams(ulong maximum)
+    {
+        if (maximum <= Streams.OpenMaximum) return;
+        Streams.OpenMaximum = maximum;
+        if (!_wantsStreams) return;
+        _wantsStreams = false;
+        Raise(new(BondEventKind.StreamsAvailable));
+    }
+
+    private void HandleReset(ResetFrame frame, Instant now)
+    {
+        if (FindOrAccept(frame.Stream, now) is not { } stream) return;
+        if (frame.FinalSize < stream.Highest || (stream.FinalSize is { } final && final != frame.FinalSize))
+            throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} was reset at {frame.FinalSize} after offset {stream.FinalSize ?? stream.Highest}.");
+        if (frame.FinalSize > stream.ReceiveMaximum)
+            throw new ProtocolException(ProtocolError.FlowControl, $"{stream.Id} was reset at {frame.FinalSize}; its window ends at {stream.ReceiveMaximum}.");
+        var isNews = stream.ReceiveState == ReceiveState.Open;
+        if (isNews)
+        {
+            stream.ResetCode = (StreamError)frame.Code;
+            EndReceiving(stream);
+        }
+        Announce(stream, frame.FinalSize);
+        stream.FinalSize = frame.FinalSize;
+        if (isNews)
+        {
+            Raise(new(BondEventKind.StreamReset, stream, Code: frame.Code));
+            RaiseReadable(stream);
+        }
+        ForgetIfOver(stream);
+    }
+
+    private void HandleStopSending(StopSendingFrame frame, Instant now)
+    {
+        if (FindOrAccept(frame.Stream, now) is not { } stream || stream.SendState is SendState.Acknowledged or SendState.Reset) return;
+        stream.StopCode = (StreamError)frame.Code;
+        Reset(stream, (StreamError)frame.Code, now);
+        stream.WantsWritable = false;
+        Raise(new(BondEventKind.StreamStopped, stream, Code: frame.Code));
+    }
+
+    private void HandleSubflowStatus(SubflowStatusFrame frame, Instant now)
+    {
+        if (FindSubflow(frame.Subflow) is not { } subflow || frame.Version <= subflow.StatusVersion) return;
+        subflow.StatusVersion = frame.Version;
+        subflow.Policy = frame.Policy;
+        if (frame.IsLost == subflow.IsLinkLost) return;
+        subflow.IsLinkLost = frame.IsLost;
+        if (frame.IsLost) _health.HandleLost(subflow, SubflowReason.Peer, now);
+        else subflow.NextPing = now;
+    }
+
+    /// <summary>Throws away what the reader did not take and gives its windows back.</summary>
+    private void EndReceiving(StreamEndpoint stream)
+    {
+        _consumedTotal += (long)(stream.Highest - stream.Receiving.ReadOffset);
+        stream.ReceiveState = ReceiveState.Reset;
+        stream.Receiving.Clear();
+        OpenBondWindow();
+    }
+
+    private bool CheckFinished(StreamEndpoint stream)
+    {
+        if (stream.ReceiveState != ReceiveState.Open || stream.FinalSize is not { } final || stream.Receiving.ReadOffset != final) return false;
+        stream.ReceiveState = ReceiveState.Finished;
+        ForgetIfOver(stream);
+        return true;
+    }
+
+    private void RaiseReadable(StreamEndpoint stream)
+    {
+        if (!stream.WantsReadable) return;
+        stream.WantsReadable = false;
+        Raise(new(BondEventKind.StreamReadable, stream));
+    }
+
+    private void OpenWindow(StreamEndpoint stream, Instant now)
+    {
+        if (stream.FinalSize is not null || stream.ReceiveMaximum - stream.Receiving.ReadOffset > stream.Window / 2) return;
+        // Half a window used up within a few round trips: the window, not the path, limits the stream.
+        if (now - stream.WindowOpenedAt < SlowestRtt() * 4 && BufferedReceiveBytes < Options.MemoryBudgetBytes / 2)
+            stream.Window = Math.Min(stream.Window * 2, (ulong)Math.Max(Options.InitialStreamWindowBytes, Options.MemoryBudgetBytes / 4));
+        stream.WindowOpenedAt = now;
+        stream.ReceiveMaximum = stream.Receiving.ReadOffset + stream.Window;
+        if (stream.IsWindowUpdateQueued) return;
+        stream.IsWindowUpdateQueued = true;
+        _transmitter.QueueControl(new(FrameType.MaxStreamData, stream, null));
+    }
+
+    private TimeSpan SlowestRtt()
+    {
+        var slowest = TimeSpan.FromMilliseconds(10);
+        foreach (var subflow in _subflows)
+            if (subflow.State == SubflowState.Active && subflow.Rtt.Smoothed > slowest) slowest = subflow.Rtt.Smoothed;
+        return slowest;
+    }
+
+    private void OpenBondWindow()
+    {
+        var maximum = _consumedTotal + Options.MemoryBudgetBytes;
+        if (!_isAnnounced || maximum - _dataMaximum < Options.MemoryBudgetBytes / 4) return;
+        _dataMaximum = maximum;
+        _transmitter.QueueControl(new(FrameType.MaxData, null, null));
+    }
+
+    private void AnnounceLimits()
+    {
+        _isAnnounced = true;
+        _dataMaximum = Math.Max(_dataMaximum, _consumedTotal + Options.MemoryBudgetBytes);
+        _transmitter.QueueControl(new(FrameType.MaxData, null, null));
+        AnnounceStreams();
+    }
+
+    private void AnnounceStreams()
+    {
+        _announcedStreams = Math.Max(_announcedStreams, Streams.PeerMaximum);
+        _transmitter.QueueControl(new(FrameType.MaxStreams, null, null));
+    }
+
+    /// <summary>Streams whose readers let bytes lie for half a minute give their room to the others.</summary>
+    private void ResetSlowReaders(Instant now)
+    {
+        _nextSlowReaderCheck = now + TimeSpan.FromSeconds(1);
+        foreach (var stream in Streams.Open.ToArray())
+        {
+            if (stream.ReadableBytes == 0 || now - stream.UnreadSince < TimeSpan.FromSeconds(30)) continue;
+            Reset(stream, StreamError.SlowReader, now);
+            StopSending(stream, StreamError.SlowReader, now);
+            Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.SlowReader));
+        }
+    }
+
+    private void End(ProtocolError code, string reason, bool isOurs)
+    {
+        if (IsClosed) return;
+        IsClosed = true;
+        CloseCode = code;
+        CloseReason = reason;
+        foreach (var stream in Streams.Open)
+        {
+            if (stream.ReceiveState == ReceiveState.Open)
+            {
+                stream.ReceiveState = ReceiveState.Reset;
+                stream.ResetCode = StreamError.BondLost;
+            }
+            if (stream.SendState is SendState.Open or SendState.Finishing)
+            {
+                stream.SendState = SendState.Reset;
+                stream.StopCode = StreamError.BondLost;
+            }
+            stream.Receiving.Clear();
+            stream.Sending.Clear();
+            Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.BondLost));
+            Raise(new(BondEventKind.StreamClosed, stream));
+        }
+        foreach (var subflow in _subflows)
+        {
+            subflow.Sent.Clear();
+            subflow.IsCloseSent |= !isOurs;
+        }
+        if (!isOurs) Raise(new(BondEventKind.BondClosed, Code: (ulong)code, Reason: reason));
+    }
 }

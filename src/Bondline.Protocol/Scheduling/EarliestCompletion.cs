@@ -1,0 +1,75 @@
+namespace Bondline.Protocol;
+
+/// <summary>Decides whether a subflow may take the next bytes: they go where they will be delivered first (reference: earliest completion first, with what the receiver can absorb as slack).</summary>
+/// <remarks>Pure: it looks at the subflows and never sends. Writers pull, so the question is always asked for one subflow.</remarks>
+internal static class EarliestCompletion
+{
+    /// <summary>A write that takes longer is waiting for the socket: its subflow has no room, whatever its cap says.</summary>
+    private static readonly TimeSpan SlowWrite = TimeSpan.FromMilliseconds(4);
+
+    /// <summary>Active, and its policy lets it carry new data beside the others.</summary>
+    public static bool IsUsable(Subflow subflow, IReadOnlyList<Subflow> all) =>
+        subflow.State == SubflowState.Active && subflow.Policy switch
+        {
+            SubflowPolicy.Normal or SubflowPolicy.Prefer => true,
+            SubflowPolicy.Backup or SubflowPolicy.Metered => !HasNormal(all),
+            _ => false,
+        };
+
+    /// <summary>May <paramref name="asking"/> take bulk bytes?</summary>
+    /// <param name="asking">The subflow whose writer asks.</param>
+    /// <param name="all">The bond's subflows.</param>
+    /// <param name="length">What it would take.</param>
+    /// <param name="waiting">All bytes that wait to be sent, these included.</param>
+    /// <param name="slackSeconds">How much later than on the best subflow they may arrive.</param>
+    /// <param name="now">The current instant.</param>
+    public static bool MayTake(Subflow asking, IReadOnlyList<Subflow> all, int length, long waiting, double slackSeconds, Instant now)
+    {
+        if (!asking.HasCredit || !IsUsable(asking, all)) return false;
+        var mine = asking.FinishTime(length);
+        var best = mine;
+        long room = 0; // what faster subflows can take at once
+        for (var i = 0; i < all.Count; i++)
+        {
+            var other = all[i];
+            if (ReferenceEquals(other, asking) || !IsUsable(other, all)) continue;
+            var finish = other.FinishTime(length);
+            var isFirst = other.Policy == asking.Policy ? finish < mine : other.Policy == SubflowPolicy.Prefer;
+            if (!isFirst) continue;
+            best = Math.Min(best, finish);
+            if (other.HasCredit && !IsBlocked(other, now)) room += other.CapBytes - other.UnackedBytes;
+        }
+        return room < waiting && mine <= best + slackSeconds;
+    }
+
+    /// <summary>The usable subflow that delivers <paramref name="length"/> bytes first, whether or not it has credit; <paramref name="except"/> and those stuck in a write do not count.</summary>
+    public static Subflow? Fastest(IReadOnlyList<Subflow> all, int length, Subflow? except, Instant now)
+    {
+        Subflow? best = null, stuck = null;
+        double bestFinish = double.MaxValue;
+        for (var i = 0; i < all.Count; i++)
+        {
+            var subflow = all[i];
+            if (ReferenceEquals(subflow, except) || !IsUsable(subflow, all)) continue;
+            if (IsBlocked(subflow, now))
+            {
+                stuck ??= subflow;
+                continue;
+            }
+            var finish = subflow.FinishTime(length);
+            if (finish >= bestFinish) continue;
+            best = subflow;
+            bestFinish = finish;
+        }
+        return best ?? stuck;
+    }
+
+    private static bool IsBlocked(Subflow subflow, Instant now) => subflow.IsWriting && now - subflow.WritingSince > SlowWrite;
+
+    private static bool HasNormal(IReadOnlyList<Subflow> all)
+    {
+        for (var i = 0; i < all.Count; i++)
+            if (all[i] is { State: SubflowState.Active, Policy: SubflowPolicy.Normal or SubflowPolicy.Prefer }) return true;
+        return false;
+    }
+}

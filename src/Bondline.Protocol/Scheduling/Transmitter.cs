@@ -1,0 +1,491 @@
+namespace Bondline.Protocol;
+
+/// <summary>Composes what each subflow sends next: answers and acks, control frames, small frames and their copies, owed bytes, new bytes, tails.</summary>
+/// <remarks>In that order, and only new and owed bytes wait for a subflow's cap: control frames and acks always pass, so windows always open and nothing can deadlock (docs/protocol.md, "Flow control").</remarks>
+internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong seed)
+{
+    /// <summary>A stream under 2 Mbit/s with little to send is interactive: its frames go ahead of bulk, and twice.</summary>
+    private const double SparseBytesPerSecond = 2e6 / 8, SparseDepthBytes = 32 * 1024;
+
+    private const int SparseFrameBytes = 4096;
+
+    /// <summary>Copies of small frames: one in twenty of what the bond can carry, and never under 1 Mbit/s.</summary>
+    private const double DuplicateShare = 0.05, LeastDuplicateBytesPerSecond = 1.05e6 / 8, DuplicateDepthBytes = 64 * 1024;
+
+    /// <summary>From 200 Mbit/s on, several full frames are written at once: there a queue of 128 KiB is 5 ms at most.</summary>
+    private const double BurstBytesPerSecond = 200e6 / 8;
+
+    private readonly Queue<StreamEndpoint> _sparse = new(), _bulk = new();
+    private readonly Queue<ControlItem> _orphans = new(); // control frames no subflow can carry now
+    private readonly Reinjections _reinjections = new();
+    private ulong _pingNumber = seed & 0xFFFF;
+    private TokenBucket _duplicates;
+    private long _unsent;      // new bytes that wait, over all streams
+    private long _sentTotal;   // of the peer's window over all streams
+
+    public long NewBytes { get; private set; }
+
+    public long FramingBytes { get; private set; }
+
+    public long ReinjectedBytes { get; private set; }
+
+    public long DuplicatedBytes { get; private set; }
+
+    /// <summary>Written and not yet acknowledged, over all streams.</summary>
+    public long BufferedBytes { get; private set; }
+
+    public bool HasUnsent => _unsent > 0 || _reinjections.Count > 0;
+
+    // ---------------------------------------------------------------- input
+
+    public void HandleWritten(StreamEndpoint stream, int bytes, Instant now)
+    {
+        _unsent += bytes;
+        BufferedBytes += bytes;
+        Queue(stream, now);
+    }
+
+    /// <summary>Puts a stream in line if it has something it may send.</summary>
+    public void Queue(StreamEndpoint stream, Instant now)
+    {
+        if (stream.IsQueuedSparse || stream.IsQueuedBulk || !MaySend(stream)) return;
+        var unsent = (long)stream.UnsentBytes;
+        if (unsent <= SparseFrameBytes && stream.SparseRate.Has(unsent, SparseBytesPerSecond, SparseDepthBytes, now))
+        {
+            stream.IsQueuedSparse = true;
+            _sparse.Enqueue(stream);
+        }
+        else
+        {
+            stream.IsQueuedBulk = true;
+            _bulk.Enqueue(stream);
+        }
+    }
+
+    /// <summary>The stream's sending direction is given up.</summary>
+    public void HandleReset(StreamEndpoint stream)
+    {
+        _unsent -= (long)stream.UnsentBytes;
+        BufferedBytes -= (long)(stream.Sending.End - stream.Sending.Start);
+        stream.Sending.Clear();
+        stream.Acked.Clear();
+    }
+
+    /// <summary>Puts a control frame on the two quickest active subflows; without any it waits.</summary>
+    public void QueueControl(ControlItem item)
+    {
+        var first = Best(null, item.About);
+        if (first is null)
+        {
+            if (_orphans.Count > 64 || !_orphans.Contains(item)) _orphans.Enqueue(item);
+            return;
+        }
+        first.Control.Enqueue(item);
+        Best(first, item.About)?.Control.Enqueue(item);
+    }
+
+    /// <summary>A subflow can be used (again): it takes what waited for one.</summary>
+    public void HandleUsable(Subflow subflow)
+    {
+        while (_orphans.TryDequeue(out var item)) subflow.Control.Enqueue(item);
+    }
+
+    public void HandleAcked(Subflow subflow, long processed, Instant now)
+    {
+        var bytes = processed - subflow.BytesAcked;
+        var wasLimited = subflow.UnackedBytes >= subflow.CapBytes * 3 / 4;
+        subflow.BytesAcked = processed;
+        var sentAt = now;
+        while (subflow.Sent.Count > 0 && subflow.Sent[0].EndsAt <= processed)
+        {
+            var frame = subflow.Sent[0];
+            subflow.Sent.RemoveFirst();
+            sentAt = frame.SentAt;
+            HandleFrameAcked(frame);
+        }
+        CapPolicy.HandleAcked(subflow, bytes, wasLimited, now - sentAt, bond.Options, now);
+        bond.HandleProgress(subflow, now);
+    }
+
+    // ---------------------------------------------------------------- a subflow fails
+
+    /// <summary>Everything the subflow had not delivered is owed to the others, oldest first; its own queue goes too.</summary>
+    public void MoveAway(Subflow subflow, Instant now)
+    {
+        subflow.IsCopiedOut = true;
+        for (var i = 0; i < subflow.Sent.Count; i++)
+        {
+            ref var frame = ref subflow.Sent[i];
+            if (frame.IsCopied) continue;
+            frame.IsCopied = true;
+            Owe(frame, subflow);
+        }
+        subflow.Copies.Clear(); // their originals went elsewhere
+        for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue());
+    }
+
+    /// <summary>Sends the oldest frame of a subflow again elsewhere, if it is later than it should be and the budget allows.</summary>
+    public void CopyLate(Subflow subflow, Instant now)
+    {
+        ref var frame = ref subflow.Sent[0];
+        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied) return;
+        var stream = frame.Stream!;
+        var isSparse = stream.UnsentBytes == 0 && frame.End - frame.Start <= SparseFrameBytes;
+        frame.IsCopied = isSparse || stream.Acked.Count > 0; // others wait behind it, or its stream is sparse
+        if (!frame.IsCopied) return;
+        var length = (long)(frame.End - frame.Start);
+        frame.IsCopied = EarliestCompletion.Fastest(bond.Subflows, (int)length, subflow, now) is not null && _reinjections.TrySpend(length);
+        if (frame.IsCopied) _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, subflow));
+    }
+
+    /// <summary>When the oldest frame of a subflow will be late.</summary>
+    public static Instant LateAt(Subflow subflow)
+    {
+        if (subflow.State != SubflowState.Active || subflow.Sent.Count == 0) return Instant.Never;
+        ref var frame = ref subflow.Sent[0];
+        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied) return Instant.Never;
+        var patience = subflow.Rtt.Smoothed * 1.5 + TimeSpan.FromMilliseconds(5);
+        if (patience < TimeSpan.FromMilliseconds(20)) patience = TimeSpan.FromMilliseconds(20);
+        var bySize = frame.End - frame.Start <= SparseFrameBytes ? frame.SentAt + patience : Instant.Never;
+        var byQueue = frame.ExpectedAt + subflow.Rtt.Min / 2 + TimeSpan.FromMilliseconds(15) + subflow.Rtt.Smoothed / 4;
+        return Instant.Later(frame.SentAt + TimeSpan.FromMilliseconds(20), Instant.Earlier(bySize, byQueue));
+    }
+
+    // ---------------------------------------------------------------- output
+
+    public int Poll(Subflow subflow, Instant now, Span<byte> buffer)
+    {
+        subflow.IsWriting = false;
+        if (subflow.State == SubflowState.Closed) return 0;
+        var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
+        if (length == 0) return 0;
+        subflow.BytesSent += length;
+        subflow.IsWriting = true;
+        subflow.WritingSince = now;
+        return length;
+    }
+
+    private int Compose(Subflow subflow, Instant now, Span<byte> buffer)
+    {
+        var isFast = !subflow.IsStartup && subflow.Rate.BytesPerSecond >= BurstBytesPerSecond;
+        var limit = Math.Min(buffer.Length, isFast ? buffer.Length : Math.Max(Frame.MaxLength, subflow.FrameLimit));
+        var room = buffer[..limit];
+        var position = WriteAnswers(subflow, now, room);
+        position += acknowledger.Write(subflow, room[position..], isBesideOthers: false, now);
+        if (subflow.State == SubflowState.Active)
+        {
+            position = WriteControl(subflow, now, room, position);
+            position = WriteStreams(subflow, now, room, position, isFast ? limit : subflow.FrameLimit);
+        }
+        if (position > 0) position += acknowledger.Write(subflow, room[position..], isBesideOthers: true, now);
+        return position;
+    }
+
+    private int WriteAnswers(Subflow subflow, Instant now, Span<byte> room)
+    {
+        var position = 0;
+        if (subflow.PongWanted is { } number)
+        {
+            subflow.PongWanted = null;
+            position += Framing(new PingFrame(FrameType.Pong, number).WriteTo(room));
+        }
+        var isDrained = CapPolicy.IsDraining(subflow, now) && CapPolicy.IsDrained(subflow);
+        if ((now >= subflow.NextPing || isDrained) && !subflow.IsPingOutstanding)
+        {
+            subflow.PingNumber = ++_pingNumber;
+            subflow.PingSentAt = now;
+            subflow.IsPingOutstanding = true;
+            subflow.IsDrainPingSent = CapPolicy.IsDrained(subflow);
+            subflow.Await(bond.Options, now);
+            position += Framing(new PingFrame(FrameType.Ping, subflow.PingNumber).WriteTo(room[position..]));
+        }
+        return position;
+    }
+
+    private int WriteControl(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        while (subflow.Control.Count > 0 && room.Length - position >= NumberFrame.MaxLength)
+        {
+            var item = subflow.Control.Dequeue();
+            var length = Framing(WriteControl(item, room[position..]));
+            if (length == 0) continue;
+            position += length;
+            Remember(subflow, new() { EndsAt = subflow.BytesSent + position, Type = item.Type, Stream = item.Stream, About = item.About, SentAt = now, ExpectedAt = now }, now);
+        }
+        return position;
+    }
+
+    /// <summary>Writes a control frame with the numbers of this moment.</summary>
+    /// <returns>0 if it has nothing to say any more.</returns>
+    private int WriteControl(in ControlItem item, Span<byte> destination)
+    {
+        var stream = item.Stream;
+        switch (item.Type)
+        {
+            case FrameType.MaxData:
+                return new MaximumFrame(FrameType.MaxData, (ulong)bond.DataMaximum).WriteTo(destination);
+            case FrameType.MaxStreams:
+                return new MaximumFrame(FrameType.MaxStreams, bond.AnnouncedStreams).WriteTo(destination);
+            case FrameType.MaxStreamData:
+                stream!.IsWindowUpdateQueued = false;
+                return stream.FinalSize is null && stream.ReceiveState == ReceiveState.Open ? new MaxStreamDataFrame(stream.Id, stream.ReceiveMaximum).WriteTo(destination) : 0;
+            case FrameType.Reset:
+                return stream!.IsResetAcked ? 0 : new ResetFrame(stream.Id, (ulong)stream.StopCode, stream.Next).WriteTo(destination);
+            case FrameType.StopSending:
+                return stream!.FinalSize is null ? new StopSendingFrame(stream.Id, (ulong)stream.ResetCode).WriteTo(destination) : 0;
+            case FrameType.SubflowStatus:
+                var about = item.About!;
+                return about.State == SubflowState.Closed ? 0 : new SubflowStatusFrame(about.Id, about.StatusVersion, about.IsLinkLost, about.Policy).WriteTo(destination);
+            default:
+                throw new InvalidOperationException($"{item.Type} is no control frame.");
+        }
+    }
+
+    private int WriteStreams(Subflow subflow, Instant now, Span<byte> room, int position, int limit)
+    {
+        position = WriteCopies(subflow, now, room, position);
+        while (room.Length - position > StreamFrame.MaxHeaderLength)
+        {
+            var before = position;
+            position += WriteSparse(subflow, now, room[position..], position);
+            if (position == before && position < limit) position += WriteOwed(subflow, now, room[position..], position);
+            if (position == before && position < limit) position += WriteBulk(subflow, now, room[position..], position);
+            if (position == before && position == 0) position += WriteTail(subflow, now, room, position);
+            if (position == before) break;
+        }
+        if (!HasUnsent && subflow.UnackedBytes + position < subflow.CapBytes) subflow.Rate.HandleLimited();
+        return position;
+    }
+
+    private int WriteCopies(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        while (subflow.Copies.Count > 0)
+        {
+            var copy = subflow.Copies.Peek();
+            var length = (int)(copy.End - copy.Start);
+            if (room.Length - position < StreamFrame.MaxHeaderLength + length) break;
+            subflow.Copies.Dequeue();
+            var stream = copy.Stream;
+            if (stream.SendState is SendState.Reset or SendState.Acknowledged || copy.Start < stream.Sending.Start) continue;
+            position += WriteFrame(subflow, stream, copy.Start, length, copy.IsEnd, now, room[position..], position);
+            DuplicatedBytes += length;
+        }
+        return position;
+    }
+
+    private int WriteSparse(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        while (_sparse.TryPeek(out var stream))
+        {
+            if (!MaySend(stream))
+            {
+                _sparse.Dequeue();
+                stream.IsQueuedSparse = false;
+                continue;
+            }
+            var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
+            if (!ReferenceEquals(EarliestCompletion.Fastest(bond.Subflows, length, null, now), subflow)) return 0;
+            if (length == 0 && !stream.HasUnsentEnd) return 0; // the peer's window over all streams is full
+            _sparse.Dequeue();
+            stream.IsQueuedSparse = false;
+            var start = stream.Next;
+            var written = WriteNew(subflow, stream, length, now, room, position);
+            Double(subflow, stream, start, length, now);
+            Queue(stream, now);
+            return written;
+        }
+        return 0;
+    }
+
+    /// <summary>The frame just written goes to the next best subflow as well, if copies are cheap now.</summary>
+    private void Double(Subflow subflow, StreamEndpoint stream, ulong start, int length, Instant now)
+    {
+        if (EarliestCompletion.Fastest(bond.Subflows, length, subflow, now) is not { } second) return;
+        double capacity = 0;
+        foreach (var each in bond.Subflows)
+            if (each.State == SubflowState.Active) capacity += each.RateBytesPerSecond;
+        var rate = Math.Max(LeastDuplicateBytesPerSecond, capacity * DuplicateShare);
+        if (!_duplicates.TryTake(length + StreamFrame.MaxHeaderLength, rate, DuplicateDepthBytes, now)) return;
+        second.Copies.Enqueue(new(stream, start, start + (ulong)length, stream.IsEndSent, subflow));
+    }
+
+    private int WriteOwed(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        if (_reinjections.Count == 0) return 0;
+        var mayBeOwn = EarliestCompletion.Fastest(bond.Subflows, 0, subflow, now) is null;
+        if (!_reinjections.TryFind(subflow, mayBeOwn, out var index, out var item)) return 0;
+        var length = (int)Math.Min(item.End - item.Start, (ulong)Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength);
+        var rate = Math.Max(1, subflow.RateBytesPerSecond);
+        if (!EarliestCompletion.MayTake(subflow, bond.Subflows, length, _reinjections.Bytes + 1, _reinjections.Bytes / rate, now)) return 0;
+        var isEnd = item.IsEnd && item.Start + (ulong)length == item.End;
+        var written = WriteFrame(subflow, item.Stream, item.Start, length, isEnd, now, room, position);
+        _reinjections.Take(index, length);
+        ReinjectedBytes += length;
+        subflow.BytesReinjected += length;
+        return written;
+    }
+
+    private int WriteBulk(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        if (subflow.UnackedBytes + position >= subflow.CapBytes) return 0;
+        while (_bulk.TryPeek(out var stream))
+        {
+            if (!MaySend(stream))
+            {
+                _bulk.Dequeue();
+                stream.IsQueuedBulk = false;
+                continue;
+            }
+            var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
+            if (length == 0 && !stream.HasUnsentEnd) return 0; // the peer's window over all streams is full
+            if (!EarliestCompletion.MayTake(subflow, bond.Subflows, length, _unsent + 1, Slack(stream), now)) return 0;
+            var written = WriteNew(subflow, stream, length, now, room, position);
+            _bulk.Dequeue();
+            stream.IsQueuedBulk = false;
+            Queue(stream, now);
+            return written;
+        }
+        return 0;
+    }
+
+    /// <summary>How much later than on the best subflow bulk bytes may arrive: what the receiver can absorb; nothing for the end of a stream.</summary>
+    private double Slack(StreamEndpoint stream)
+    {
+        if (stream.SendState == SendState.Finishing && stream.UnsentBytes <= Frame.MaxLength) return 0;
+        double capacity = 0;
+        foreach (var subflow in bond.Subflows)
+            if (subflow.State == SubflowState.Active) capacity += subflow.RateBytesPerSecond;
+        var window = Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal));
+        return capacity > 0 ? window / capacity : 0;
+    }
+
+    /// <summary>Nothing is left to send and this subflow is idle: it repeats the last frames of a slower one that would arrive later.</summary>
+    private int WriteTail(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        if (HasUnsent || subflow.UnackedBytes >= Subflow.Quantum || !EarliestCompletion.IsUsable(subflow, bond.Subflows)) return 0;
+        foreach (var other in bond.Subflows)
+        {
+            if (ReferenceEquals(other, subflow) || other.State != SubflowState.Active) continue;
+            for (var i = other.Sent.Count - 1; i >= Math.Max(0, other.Sent.Count - 4); i--)
+            {
+                ref var frame = ref other.Sent[i];
+                if (frame.IsCopied || frame.Type is not (FrameType.Stream or FrameType.StreamEnd)) continue;
+                var stream = frame.Stream!;
+                var length = (int)(frame.End - frame.Start);
+                if (stream.SendState is SendState.Reset or SendState.Acknowledged || frame.Start < stream.Sending.Start || length > subflow.FrameLimit) continue;
+                var arrival = now + TimeSpan.FromSeconds(subflow.FinishTime(length));
+                if (frame.ExpectedAt < arrival + TimeSpan.FromMilliseconds(5) || frame.ExpectedAt < now) continue;
+                if (length + StreamFrame.MaxHeaderLength > room.Length || !_reinjections.TrySpend(length)) continue;
+                frame.IsCopied = true;
+                ReinjectedBytes += length;
+                subflow.BytesReinjected += length;
+                return WriteFrame(subflow, stream, frame.Start, length, frame.Type == FrameType.StreamEnd, now, room, position);
+            }
+        }
+        return 0;
+    }
+
+    private int WriteNew(Subflow subflow, StreamEndpoint stream, int length, Instant now, Span<byte> room, int position)
+    {
+        var start = stream.Next;
+        stream.Next += (ulong)length;
+        _unsent -= length;
+        _sentTotal += length;
+        NewBytes += length;
+        _reinjections.HandleNewBytes(length);
+        stream.SparseRate.Take(length, SparseBytesPerSecond, SparseDepthBytes, now);
+        var isEnd = stream.SendState == SendState.Finishing && stream.Next == stream.Sending.End;
+        stream.IsEndSent |= isEnd;
+        return WriteFrame(subflow, stream, start, length, isEnd, now, room, position);
+    }
+
+    private int WriteFrame(Subflow subflow, StreamEndpoint stream, ulong start, int length, bool isEnd, Instant now, Span<byte> room, int position)
+    {
+        var header = Framing(StreamFrame.WriteHeader(room, stream.Id, start, length, isEnd));
+        stream.Sending.CopyTo(start, room.Slice(header, length));
+        var total = header + length;
+        Remember(subflow, new()
+        {
+            EndsAt = subflow.BytesSent + position + total,
+            Type = isEnd ? FrameType.StreamEnd : FrameType.Stream,
+            Stream = stream,
+            Start = start,
+            End = start + (ulong)length,
+            SentAt = now,
+            ExpectedAt = now + TimeSpan.FromSeconds(Math.Min(60, subflow.FinishTime(position + total))),
+        }, now);
+        return total;
+    }
+
+    private void Remember(Subflow subflow, in SentFrame frame, Instant now)
+    {
+        subflow.Await(bond.Options, now);
+        if (!subflow.HasOutstanding) subflow.Rate.Restart(subflow.BytesAcked, now);
+        subflow.LastElicitingEnd = frame.EndsAt;
+        subflow.Sent.Add(frame);
+    }
+
+    private int WriteClose(Subflow subflow, Span<byte> buffer)
+    {
+        if (subflow.IsCloseSent) return 0;
+        subflow.IsCloseSent = true;
+        return new CloseFrame(bond.CloseCode, bond.CloseReason).WriteTo(buffer);
+    }
+
+    private void HandleFrameAcked(in SentFrame frame)
+    {
+        var stream = frame.Stream;
+        switch (frame.Type)
+        {
+            case FrameType.Stream or FrameType.StreamEnd:
+                if (stream!.SendState is SendState.Reset or SendState.Acknowledged) return;
+                var low = stream.Sending.Start;
+                stream.Acked.Add(Math.Max(low, frame.Start), Math.Max(low, frame.End));
+                var acked = stream.Acked.TakeFrom(low);
+                if (acked > low)
+                {
+                    BufferedBytes -= (long)(acked - low);
+                    stream.Sending.ReleaseBefore(acked);
+                }
+                stream.IsEndAcked |= frame.Type == FrameType.StreamEnd;
+                if (stream.IsEndAcked && stream.Sending.Start == stream.Sending.End) stream.SendState = SendState.Acknowledged;
+                bond.HandleAcked(stream);
+                return;
+            case FrameType.Reset:
+                stream!.IsResetAcked = true;
+                bond.ForgetIfOver(stream);
+                return;
+        }
+    }
+
+    private void Owe(in SentFrame frame, Subflow source)
+    {
+        if (frame.Type is FrameType.Stream or FrameType.StreamEnd)
+            _reinjections.Add(new(frame.Stream!, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, source));
+        else
+            QueueControl(new(frame.Type, frame.Stream, frame.About));
+    }
+
+    private static bool MaySend(StreamEndpoint stream) =>
+        (stream.HasUnsentEnd && stream.UnsentBytes == 0) || (stream.UnsentBytes > 0 && stream.Next < stream.SendMaximum);
+
+    private ulong Sendable(StreamEndpoint stream) =>
+        Math.Min(stream.UnsentBytes, Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal)));
+
+    private Subflow? Best(Subflow? except, Subflow? about)
+    {
+        Subflow? best = null;
+        foreach (var subflow in bond.Subflows)
+        {
+            if (subflow.State != SubflowState.Active || ReferenceEquals(subflow, except) || ReferenceEquals(subflow, about)) continue;
+            if (best is null || subflow.Rtt.Smoothed < best.Rtt.Smoothed) best = subflow;
+        }
+        return best;
+    }
+
+    private int Framing(int length)
+    {
+        FramingBytes += length;
+        return length;
+    }
+}

@@ -1,0 +1,110 @@
+namespace Bondline.Protocol;
+
+/// <summary>The bytes of a stream from the first unacknowledged one to the last written, in pooled segments. Empty, it holds nothing.</summary>
+internal struct SendBuffer
+{
+    // Small enough that thousands of streams with a few bytes each stay cheap, large enough that a frame spans at most two.
+    private const int FirstSegmentLength = SegmentPool.SmallLength, SegmentLength = SegmentPool.LargeLength;
+
+    private (byte[] Array, ulong Start, int Length)[]? _segments; // a ring
+    private int _head, _count;
+
+    /// <summary>Offset of the first byte still held.</summary>
+    public ulong Start { get; private set; }
+
+    /// <summary>Offset behind the last byte written.</summary>
+    public ulong End { get; private set; }
+
+    public void Append(ReadOnlySpan<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            ref var last = ref LastWithRoom(data.Length);
+            var length = Math.Min(data.Length, last.Array.Length - last.Length);
+            data[..length].CopyTo(last.Array.AsSpan(last.Length));
+            last.Length += length;
+            End += (ulong)length;
+            data = data[length..];
+        }
+    }
+
+    /// <summary>Copies bytes from <paramref name="offset"/> on; all of them must be held.</summary>
+    public readonly void CopyTo(ulong offset, Span<byte> destination)
+    {
+        var index = Find(offset);
+        while (!destination.IsEmpty)
+        {
+            ref var segment = ref At(index++);
+            var from = (int)(offset - segment.Start);
+            var length = Math.Min(destination.Length, segment.Length - from);
+            segment.Array.AsSpan(from, length).CopyTo(destination);
+            destination = destination[length..];
+            offset += (ulong)length;
+        }
+    }
+
+    /// <summary>Gives back the segments that lie wholly before <paramref name="offset"/>.</summary>
+    public void ReleaseBefore(ulong offset)
+    {
+        Start = offset;
+        while (_count > 0)
+        {
+            ref var first = ref At(0);
+            if (first.Start + (ulong)first.Length > offset) break;
+            SegmentPool.Shared.Return(first.Array);
+            first = default;
+            _head = (_head + 1) % _segments!.Length;
+            _count--;
+        }
+        if (_count == 0 && _segments is { Length: > 64 }) _segments = null;
+    }
+
+    /// <summary>Gives everything back.</summary>
+    public void Clear()
+    {
+        for (; _count > 0; _count--)
+        {
+            SegmentPool.Shared.Return(At(_count - 1).Array);
+            At(_count - 1) = default;
+        }
+        _segments = null;
+        Start = End;
+    }
+
+    private ref (byte[] Array, ulong Start, int Length) LastWithRoom(int wanted)
+    {
+        if (_count > 0)
+        {
+            ref var last = ref At(_count - 1);
+            if (last.Length < last.Array.Length) return ref last;
+        }
+        _segments ??= new (byte[], ulong, int)[2];
+        if (_count == _segments.Length) Grow();
+        _count++;
+        ref var added = ref At(_count - 1);
+        added = (SegmentPool.Shared.Rent(_count == 1 && wanted <= FirstSegmentLength ? FirstSegmentLength : SegmentLength), End, 0);
+        return ref added;
+    }
+
+    private void Grow()
+    {
+        var larger = new (byte[], ulong, int)[_segments!.Length * 2];
+        for (var i = 0; i < _count; i++) larger[i] = At(i);
+        _segments = larger;
+        _head = 0;
+    }
+
+    private readonly ref (byte[] Array, ulong Start, int Length) At(int index) => ref _segments![(_head + index) % _segments.Length];
+
+    private readonly int Find(ulong offset)
+    {
+        int low = 0, high = _count - 1;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            if (At(middle).Start <= offset) low = middle;
+            else high = middle - 1;
+        }
+        return low;
+    }
+}

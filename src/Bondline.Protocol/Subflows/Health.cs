@@ -1,0 +1,183 @@
+namespace Bondline.Protocol;
+
+/// <summary>Tells living subflows from silent ones: SUSPECT after tens of milliseconds, so that being wrong is cheap, DEAD after about a second.</summary>
+/// <remarks>docs/protocol.md, "Health". Only answers count: bytes read prove nothing about the direction we send in.</remarks>
+internal sealed class Health(Bond bond, Transmitter transmitter)
+{
+    private static readonly TimeSpan Recheck = TimeSpan.FromMilliseconds(5), BusyPing = TimeSpan.FromMilliseconds(100), QuietPing = TimeSpan.FromSeconds(1),
+        IdlePing = TimeSpan.FromSeconds(15), RecentlyUsed = TimeSpan.FromSeconds(10), DrainFor = TimeSpan.FromMilliseconds(300);
+
+    private Instant _usedAt;
+
+    public Instant NextTimeout
+    {
+        get
+        {
+            var next = Instant.Never;
+            foreach (var subflow in bond.Subflows)
+            {
+                next = Instant.Earlier(next, subflow.CheckAt);
+                if (subflow.State is SubflowState.Active or SubflowState.Suspect && !subflow.IsPingOutstanding) next = Instant.Earlier(next, subflow.NextPing);
+                next = Instant.Earlier(next, Instant.Later(Transmitter.LateAt(subflow), subflow.NextLateCheck));
+            }
+            return next;
+        }
+    }
+
+    public void HandleTimeout(Instant now)
+    {
+        for (var i = 0; i < bond.Subflows.Count; i++)
+        {
+            var subflow = bond.Subflows[i];
+            if (now >= Transmitter.LateAt(subflow) && now >= subflow.NextLateCheck)
+            {
+                transmitter.CopyLate(subflow, now);
+                subflow.NextLateCheck = now + Recheck;
+            }
+            CheckSilence(subflow, now);
+            CheckDrain(subflow, now);
+        }
+    }
+
+    public void HandleProgress(Subflow subflow, Instant now)
+    {
+        subflow.LastProgress = now;
+        subflow.AwaitingSince = subflow.HasOutstanding || subflow.IsPingOutstanding ? now : Instant.Never;
+        subflow.CheckAt = subflow.AwaitingSince == Instant.Never ? Instant.Never : now + subflow.SuspectAfter(bond.Options) / 2;
+        if (subflow.State is SubflowState.Suspect or SubflowState.Dead && !subflow.IsLinkLost) Revive(subflow, now);
+    }
+
+    public void HandlePong(Subflow subflow, ulong number, Instant now)
+    {
+        if (!subflow.IsPingOutstanding || number != subflow.PingNumber) return; // late or repeated
+        subflow.IsPingOutstanding = false;
+        var sample = now - subflow.PingSentAt;
+        if (subflow.State == SubflowState.Active)
+        {
+            if (subflow.IsDrainPingSent && subflow.Rtt.IsMinimumStale(now)) subflow.Rtt.AddDrained(sample, now);
+            else subflow.Rtt.Add(sample, now);
+        }
+        if (subflow.IsDrainPingSent) subflow.DrainUntil = default;
+        if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
+        subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
+        HandleProgress(subflow, now);
+    }
+
+    public void HandleLost(Subflow subflow, SubflowReason why, Instant now)
+    {
+        if (subflow.State is SubflowState.Active or SubflowState.Suspect) Degrade(subflow, SubflowState.Dead, why, now);
+        subflow.Reason = why;
+        bond.Raise(new(BondEventKind.SubflowDead, Subflow: subflow));
+    }
+
+    public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now)
+    {
+        if (subflow.Tcp is { } last)
+        {
+            var acked = sample.BytesAcked - last.BytesAcked;
+            if (acked < 256 * 1024 && now - subflow.TcpAt < TimeSpan.FromSeconds(2)) return; // too little to tell a share
+            var share = acked > 0 ? (double)(sample.BytesRetransmitted - last.BytesRetransmitted) / acked : 0;
+            subflow.LossRate = subflow.LossRate * 0.75 + Math.Min(1, share) * 0.25;
+        }
+        subflow.Tcp = sample;
+        subflow.TcpAt = now;
+    }
+
+    public void HandleClockLate(Instant now)
+    {
+        foreach (var subflow in bond.Subflows)
+        {
+            if (subflow.AwaitingSince == Instant.Never) continue;
+            subflow.AwaitingSince = now;
+            subflow.CheckAt = now + subflow.SuspectAfter(bond.Options) / 2;
+            subflow.NextLateCheck = now + TimeSpan.FromMilliseconds(20);
+        }
+    }
+
+    public void HandleResumedFromSuspend(Instant now)
+    {
+        foreach (var subflow in bond.Subflows)
+        {
+            if (subflow.State != SubflowState.Active) continue;
+            Degrade(subflow, SubflowState.Suspect, SubflowReason.Suspend, now);
+            subflow.NextPing = now;
+            subflow.AwaitingSince = now;
+        }
+    }
+
+    private void CheckSilence(Subflow subflow, Instant now)
+    {
+        if (subflow.AwaitingSince == Instant.Never || subflow.State is SubflowState.Dead or SubflowState.Closed)
+        {
+            subflow.CheckAt = Instant.Never;
+            return;
+        }
+        var silence = now - subflow.AwaitingSince;
+        var suspectAfter = subflow.SuspectAfter(bond.Options);
+        var deadAfter = subflow.DeadAfter(bond.Options);
+        if (silence >= deadAfter)
+        {
+            Degrade(subflow, SubflowState.Dead, subflow.Reason == SubflowReason.None ? SubflowReason.Silence : subflow.Reason, now);
+            bond.Raise(new(BondEventKind.SubflowDead, Subflow: subflow));
+            return;
+        }
+        if (subflow.State == SubflowState.Active && silence >= suspectAfter / 2)
+        {
+            // All silent means the peer or the host pauses; only an answer elsewhere makes this subflow the culprit, so ask for one in time.
+            if (!AnotherAnswered(subflow, now, suspectAfter)) AskOthers(subflow, now);
+            else if (silence >= suspectAfter) Degrade(subflow, SubflowState.Suspect, SubflowReason.Silence, now);
+        }
+        subflow.CheckAt = subflow.State == SubflowState.Suspect ? subflow.AwaitingSince + deadAfter
+            : silence < suspectAfter / 2 ? subflow.AwaitingSince + suspectAfter / 2
+            : Instant.Later(now + Recheck, Instant.Earlier(subflow.AwaitingSince + suspectAfter, now + Recheck));
+    }
+
+    private bool AnotherAnswered(Subflow subflow, Instant now, TimeSpan within)
+    {
+        foreach (var other in bond.Subflows)
+            if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && other.LastProgress > subflow.AwaitingSince && now - other.LastProgress < within) return true;
+        return false;
+    }
+
+    private void AskOthers(Subflow subflow, Instant now)
+    {
+        foreach (var other in bond.Subflows)
+            if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && !other.IsPingOutstanding) other.NextPing = Instant.Earlier(other.NextPing, now);
+    }
+
+    private void CheckDrain(Subflow subflow, Instant now)
+    {
+        if (subflow.State != SubflowState.Active || subflow.IsStartup || !subflow.Rtt.IsMinimumStale(now) || subflow.NextDrain > now) return;
+        subflow.DrainUntil = now + DrainFor;
+        subflow.NextDrain = now + TimeSpan.FromSeconds(5);
+        CapPolicy.Update(subflow, now);
+    }
+
+    private void Degrade(Subflow subflow, SubflowState state, SubflowReason reason, Instant now)
+    {
+        subflow.State = state;
+        subflow.Reason = reason;
+        subflow.LostAt = now;
+        transmitter.MoveAway(subflow, now);
+        bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
+    }
+
+    private void Revive(Subflow subflow, Instant now)
+    {
+        // A short absence was a hiccup; after a long one the network may be another, so probe it as a new one.
+        if (now - subflow.LostAt > TimeSpan.FromMilliseconds(500))
+        {
+            subflow.IsStartup = true;
+            subflow.StartupCap = Subflow.MinimumCapBytes;
+            subflow.StartupBestRate = 0;
+            subflow.StartupFlatRounds = 0;
+        }
+        subflow.State = SubflowState.Active;
+        subflow.Reason = SubflowReason.None;
+        subflow.ActiveSince = now;
+        subflow.IsCopiedOut = false;
+        CapPolicy.Update(subflow, now);
+        transmitter.HandleUsable(subflow);
+        bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
+    }
+}
