@@ -62,6 +62,7 @@ internal static class CommandLine
         var root = new RootCommand("A developer tunnel that does not drop: one public URL, every network of this machine.");
         foreach (var option in CommonOptions.All) root.Add(option);
         root.Add(HelpCommand.Create(host, root));
+        root.Add(LabCommand.Create(host));
         root.SetAction(_ => root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = host.Output, Error = host.Error }));
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);

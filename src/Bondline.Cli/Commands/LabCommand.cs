@@ -1,0 +1,77 @@
+using System.CommandLine;
+using Bondline.Lab;
+using Bondline.Linux;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary><c>bondline lab</c>: emulated networks to try the program on. For whoever works on it, so hidden from the help.</summary>
+internal static class LabCommand
+{
+    public static Command Create(CommandHost host)
+    {
+        var command = new Command("lab", "Emulated networks to try bondline on.") { Hidden = true };
+        command.Add(CreateUp(host));
+        command.Add(CreateLink(host));
+        return command;
+    }
+
+    private static Command CreateUp(CommandHost host)
+    {
+        var links = new Option<string[]>("--link") { Description = "NAME:MBITS:RTT-MS[:QUEUE-MS[:MTU]]; repeat it for more links. Default: eth0:50:10 wlan0:30:30 usb0:20:60.", HelpName = "LINK" };
+        var control = new Option<string?>("--congestion-control") { Description = "TCP congestion control in the lab.", HelpName = "NAME" };
+        var multipath = new Option<bool>("--mptcp") { Description = "Use every link for programs under mptcpize." };
+        var seed = new Option<ulong>("--seed") { Description = "Draws losses and jitter.", DefaultValueFactory = _ => 1 };
+        var command = new Command("up", "Keep a lab up, changed by lines on standard input, until that ends or a signal comes.") { links, control, multipath, seed };
+        command.SetAction((line, _) => Reporting(host, async () =>
+        {
+            var options = new LabOptions { CongestionControl = line.GetValue(control), UseMultipathTcp = line.GetValue(multipath), Seed = line.GetValue(seed) };
+            if (line.GetValue(links) is { Length: > 0 } chosen) options = options with { Links = [.. chosen.Select(LabConsole.ParseLink)] };
+            await using var lab = await LabNetwork.StartAsync(options, host.Stop.Drain);
+            await host.Output.WriteLineAsync($"laptop: ip netns exec {lab.Laptop} ...\nrelay:  ip netns exec {lab.Relay} ...   address {LabNetwork.Address} {LabNetwork.Address6}");
+            foreach (var link in lab.Links) await host.Output.WriteLineAsync($"link:   {link.Name}   laptop {link.LaptopAddress} {link.LaptopAddress6}   relay {link.RelayAddress} {link.RelayAddress6}");
+            try
+            {
+                await LabConsole.RunAsync(lab, host.Input, host.Output, host.Stop.Drain);
+            }
+            catch (OperationCanceledException) when (host.Stop.Drain.IsCancellationRequested)
+            {
+                // Asked to end.
+            }
+        }));
+        return command;
+    }
+
+    private static Command CreateLink(CommandHost host)
+    {
+        var laptop = new Argument<string>("laptop-namespace");
+        var laptopDevice = new Argument<string>("laptop-device");
+        var relay = new Argument<string>("relay-namespace");
+        var relayDevice = new Argument<string>("relay-device");
+        var seed = new Option<ulong>("--seed");
+        var command = new Command("link", "Be a link; the lab starts this.") { laptop, laptopDevice, relay, relayDevice, seed };
+        command.SetAction((line, _) => Reporting(host, () =>
+        {
+            LinkEmulator.Run(
+                new(NetworkNamespace.Named(line.GetRequiredValue(laptop)), line.GetRequiredValue(laptopDevice), NetworkNamespace.Named(line.GetRequiredValue(relay)), line.GetRequiredValue(relayDevice)),
+                line.GetValue(seed), host.Input, host.Output);
+            return Task.CompletedTask;
+        }));
+        return command;
+    }
+
+    // The lab's errors have no code and no page: whoever meets them is at the source.
+    private static async Task<int> Reporting(CommandHost host, Func<Task> work)
+    {
+        host.Stop.Listen(); // Ctrl-C reaches every process of the terminal; only the lab itself acts on it
+        try
+        {
+            await work();
+            return (int)ExitCode.Success;
+        }
+        catch (LabException e)
+        {
+            await host.Error.WriteLineAsync($"error: {e.Message}");
+            return (int)ExitCode.Failure;
+        }
+    }
+}
