@@ -17,6 +17,7 @@ public sealed class Bond
     private const int CrowdedStreamSendBytes = 16 << 10;
 
     private readonly List<Subflow> _subflows = [];
+    private readonly SubflowIds _subflowIds = new();
     private readonly Queue<BondEvent> _events = new();
     private readonly Transmitter _transmitter;
     private readonly Health _health;
@@ -79,10 +80,10 @@ public sealed class Bond
     /// <param name="policy">What it may be used for.</param>
     /// <param name="initialRtt">One round trip, measured by the handshake.</param>
     /// <param name="now">The current instant.</param>
-    /// <exception cref="ProtocolException">The id is in use, or there are too many subflows.</exception>
+    /// <exception cref="ProtocolException">The id was used before, or there are too many subflows.</exception>
     public Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
     {
-        if (FindSubflow(id) is not null) throw new ProtocolException(ProtocolError.SubflowIdReused, $"{id} is in use.");
+        if (!_subflowIds.TryUse(id)) throw new ProtocolException(ProtocolError.SubflowIdReused, $"{id} was used before.");
         if (_subflows.Count >= Options.MaxSubflows) throw new ProtocolException(ProtocolError.TooManySubflows, $"A bond has at most {Options.MaxSubflows} subflows.");
         var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now };
         _subflows.Add(subflow);

@@ -64,6 +64,15 @@ internal static class EarliestCompletion
         return best ?? stuck;
     }
 
+    /// <summary>When the first write under way will have taken so long that its subflow counts as stuck.</summary>
+    public static Instant NextBlocked(IReadOnlyList<Subflow> all, Instant now)
+    {
+        var next = Instant.Never;
+        for (var i = 0; i < all.Count; i++)
+            if (all[i].IsWriting && !IsBlocked(all[i], now)) next = Instant.Earlier(next, all[i].WritingSince + SlowWrite + TimeSpan.FromMicroseconds(100));
+        return next;
+    }
+
     private static bool IsBlocked(Subflow subflow, Instant now) => subflow.IsWriting && now - subflow.WritingSince > SlowWrite;
 
     private static bool HasNormal(IReadOnlyList<Subflow> all)

@@ -9,6 +9,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     private const int SparseFrameBytes = 4096;
 
+    /// <summary>Less room than this at the end of a buffer is left empty: tiny frames of a bulk stream would only cost.</summary>
+    private const int LeastFrameRoom = 512;
+
     /// <summary>Copies of small frames: one in twenty of what the bond can carry, and never under 1 Mbit/s.</summary>
     private const double DuplicateShare = 0.05, LeastDuplicateBytesPerSecond = 1.05e6 / 8, DuplicateDepthBytes = 64 * 1024;
 
@@ -35,6 +38,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     public long BufferedBytes { get; private set; }
 
     public bool HasUnsent => _unsent > 0 || _reinjections.Count > 0;
+
+    /// <summary>When an idle subflow should be polled again because the one its bytes were left to is stuck in a write.</summary>
+    public Instant RetryAt { get; private set; } = Instant.Never;
 
     // ---------------------------------------------------------------- input
 
@@ -107,6 +113,11 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         bond.HandleProgress(subflow, now);
     }
 
+    public void HandleTimeout(Instant now)
+    {
+        if (now >= RetryAt) RetryAt = Instant.Never;
+    }
+
     // ---------------------------------------------------------------- a subflow fails
 
     /// <summary>Everything the subflow had not delivered is owed to the others, oldest first; its own queue goes too.</summary>
@@ -143,7 +154,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     {
         if (subflow.State != SubflowState.Active || subflow.Sent.Count == 0) return Instant.Never;
         ref var frame = ref subflow.Sent[0];
-        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied) return Instant.Never;
+        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied || frame.IsDoubled) return Instant.Never;
         var patience = subflow.Rtt.Smoothed * 1.5 + TimeSpan.FromMilliseconds(5);
         if (patience < TimeSpan.FromMilliseconds(20)) patience = TimeSpan.FromMilliseconds(20);
         var bySize = frame.End - frame.Start <= SparseFrameBytes ? frame.SentAt + patience : Instant.Never;
@@ -158,7 +169,11 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         subflow.IsWriting = false;
         if (subflow.State == SubflowState.Closed) return 0;
         var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
-        if (length == 0) return 0;
+        if (length == 0)
+        {
+            if (_sparse.Count > 0 || _bulk.Count > 0 || _reinjections.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.Subflows, now));
+            return 0;
+        }
         subflow.BytesSent += length;
         subflow.IsWriting = true;
         subflow.WritingSince = now;
@@ -244,7 +259,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private int WriteStreams(Subflow subflow, Instant now, Span<byte> room, int position, int limit)
     {
         position = WriteCopies(subflow, now, room, position);
-        while (room.Length - position > StreamFrame.MaxHeaderLength)
+        while (room.Length - position >= LeastFrameRoom)
         {
             var before = position;
             position += WriteSparse(subflow, now, room[position..], position);
@@ -306,6 +321,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             if (each.State == SubflowState.Active) capacity += each.RateBytesPerSecond;
         var rate = Math.Max(LeastDuplicateBytesPerSecond, capacity * DuplicateShare);
         if (!_duplicates.TryTake(length + StreamFrame.MaxHeaderLength, rate, DuplicateDepthBytes, now)) return;
+        subflow.Sent[subflow.Sent.Count - 1].IsDoubled = true;
         second.Copies.Enqueue(new(stream, start, start + (ulong)length, stream.IsEndSent, subflow));
     }
 
@@ -420,7 +436,11 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private void Remember(Subflow subflow, in SentFrame frame, Instant now)
     {
         subflow.Await(bond.Options, now);
-        if (!subflow.HasOutstanding) subflow.Rate.Restart(subflow.BytesAcked, now);
+        if (!subflow.HasOutstanding)
+        {
+            subflow.Rate.Restart(subflow.BytesAcked, now);
+            if (subflow.NextPing > now + Health.BusyPing) subflow.NextPing = now + Health.BusyPing;
+        }
         subflow.LastElicitingEnd = frame.EndsAt;
         subflow.Sent.Add(frame);
     }

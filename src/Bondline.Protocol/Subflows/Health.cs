@@ -4,7 +4,10 @@ namespace Bondline.Protocol;
 /// <remarks>docs/protocol.md, "Health". Only answers count: bytes read prove nothing about the direction we send in.</remarks>
 internal sealed class Health(Bond bond, Transmitter transmitter)
 {
-    private static readonly TimeSpan Recheck = TimeSpan.FromMilliseconds(5), BusyPing = TimeSpan.FromMilliseconds(100), QuietPing = TimeSpan.FromSeconds(1),
+    /// <summary>Between two PINGs of a subflow in use.</summary>
+    public static readonly TimeSpan BusyPing = TimeSpan.FromMilliseconds(100);
+
+    private static readonly TimeSpan Recheck = TimeSpan.FromMilliseconds(5), QuietPing = TimeSpan.FromSeconds(1),
         IdlePing = TimeSpan.FromSeconds(15), RecentlyUsed = TimeSpan.FromSeconds(10), DrainFor = TimeSpan.FromMilliseconds(300);
 
     private Instant _usedAt;
@@ -13,11 +16,11 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     {
         get
         {
-            var next = Instant.Never;
+            var next = transmitter.RetryAt;
             foreach (var subflow in bond.Subflows)
             {
                 next = Instant.Earlier(next, subflow.CheckAt);
-                if (subflow.State is SubflowState.Active or SubflowState.Suspect && !subflow.IsPingOutstanding) next = Instant.Earlier(next, subflow.NextPing);
+                if (subflow.State is SubflowState.Active or SubflowState.Suspect && !subflow.IsPingOutstanding && !subflow.IsWriting) next = Instant.Earlier(next, subflow.NextPing);
                 next = Instant.Earlier(next, Instant.Later(Transmitter.LateAt(subflow), subflow.NextLateCheck));
             }
             return next;
@@ -26,6 +29,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     public void HandleTimeout(Instant now)
     {
+        transmitter.HandleTimeout(now);
         for (var i = 0; i < bond.Subflows.Count; i++)
         {
             var subflow = bond.Subflows[i];
@@ -129,7 +133,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         }
         subflow.CheckAt = subflow.State == SubflowState.Suspect ? subflow.AwaitingSince + deadAfter
             : silence < suspectAfter / 2 ? subflow.AwaitingSince + suspectAfter / 2
-            : Instant.Later(now + Recheck, Instant.Earlier(subflow.AwaitingSince + suspectAfter, now + Recheck));
+            : now + Recheck;
     }
 
     private bool AnotherAnswered(Subflow subflow, Instant now, TimeSpan within)
@@ -167,6 +171,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         // A short absence was a hiccup; after a long one the network may be another, so probe it as a new one.
         if (now - subflow.LostAt > TimeSpan.FromMilliseconds(500))
         {
+            subflow.Rate = default;
             subflow.IsStartup = true;
             subflow.StartupCap = Subflow.MinimumCapBytes;
             subflow.StartupBestRate = 0;

@@ -17,6 +17,9 @@ internal struct SentFrame
 
     /// <summary>A copy is queued or was sent elsewhere, so nothing is owed if this subflow dies.</summary>
     public bool IsCopied;
+
+    /// <summary>It was sent on two subflows on purpose: being late costs nothing, but it is still owed.</summary>
+    public bool IsDoubled;
 }
 
 /// <summary>The unacknowledged frames of a subflow, oldest first: a ring that grows to what is in flight.</summary>
