@@ -1,0 +1,62 @@
+using System.Runtime.InteropServices;
+
+namespace Bondline.Linux;
+
+/// <summary>RTM_NEWLINK and RTM_DELLINK: one interface.</summary>
+/// <param name="Index">The kernel's number of the interface.</param>
+/// <param name="HardwareType">ARPHRD_*: 1 Ethernet, 772 loopback, 65534 none (a TUN).</param>
+/// <param name="Flags">IFF_*.</param>
+/// <param name="Name">IFLA_IFNAME.</param>
+/// <param name="Kind">IFLA_INFO_KIND, as in <c>ip link add type</c>: "bridge", "veth", "tun", "wireguard"; null for hardware.</param>
+/// <param name="HasMaster">IFLA_MASTER: it is a port of a bridge or a bonding device and has no addresses of its own use.</param>
+//  | family (1) | padding (1) | hardware type (2) | index (4) | flags (4) | change mask (4) | attributes |   host byte order
+public readonly record struct LinkMessage(int Index, int HardwareType, uint Flags, string Name, string? Kind, bool HasMaster)
+{
+    public const int FixedLength = 16;
+
+    private const int AttributeName = 3, AttributeMaster = 10, AttributeLinkInfo = 18, AttributeInfoKind = 1;
+
+    /// <summary>IFF_UP: someone wants it used.</summary>
+    public bool IsUp => (Flags & 0x1) != 0;
+
+    /// <summary>IFF_LOWER_UP and IFF_RUNNING: there is a carrier, and the kernel sends over it.</summary>
+    public bool HasCarrier => (Flags & 0x1_0000) != 0 && (Flags & 0x40) != 0;
+
+    public bool IsLoopback => (Flags & 0x8) != 0;
+
+    /// <exception cref="NetlinkFormatException">The payload is shorter than it says.</exception>
+    public static LinkMessage Read(ReadOnlySpan<byte> payload)
+    {
+        if (payload.Length < FixedLength) throw new NetlinkFormatException($"A link message has {payload.Length} bytes, not {FixedLength}.");
+        string name = "";
+        string? kind = null;
+        var hasMaster = false;
+        var attributes = payload[FixedLength..];
+        while (NetlinkAttribute.TryRead(ref attributes, out var attribute))
+        {
+            switch (attribute.Type)
+            {
+                case AttributeName:
+                    name = attribute.ReadString();
+                    break;
+                case AttributeMaster:
+                    hasMaster = attribute.ReadUInt32() != 0;
+                    break;
+                case AttributeLinkInfo:
+                    var nested = attribute.Value;
+                    while (NetlinkAttribute.TryRead(ref nested, out var info))
+                        if (info.Type == AttributeInfoKind)
+                            kind = info.ReadString();
+                    break;
+            }
+        }
+
+        return new(
+            MemoryMarshal.Read<int>(payload[4..]),
+            MemoryMarshal.Read<ushort>(payload[2..]),
+            MemoryMarshal.Read<uint>(payload[8..]),
+            name,
+            kind,
+            hasMaster);
+    }
+}

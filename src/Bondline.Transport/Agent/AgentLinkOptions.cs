@@ -1,0 +1,27 @@
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>What an <see cref="AgentLink"/> needs to keep a bond to its relay.</summary>
+public sealed record AgentLinkOptions
+{
+    /// <summary>The relay's addresses, its pins and our token.</summary>
+    public required JoinUrl Join { get; init; }
+
+    /// <summary>This agent process's identity over restarts: a new bond of the same instance replaces the old one.</summary>
+    public required Guid Instance { get; init; }
+
+    /// <summary>Interfaces the user named, with their policies.</summary>
+    /// <value>Default empty: chosen automatically.</value>
+    public IReadOnlyList<PathRule> Paths { get; init; } = [];
+
+    /// <summary>Use the interfaces of <see cref="Paths"/> and no other; false if they only change policies.</summary>
+    public bool PathsAreExclusive { get; init; } = true;
+
+    /// <summary>Limits of the bond.</summary>
+    public BondOptions Bond { get; init; } = BondOptions.Default;
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    public ITransportLog Log { get; init; } = SilentTransportLog.Instance;
+}

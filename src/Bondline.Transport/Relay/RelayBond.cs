@@ -1,0 +1,21 @@
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>The relay's end of a bond.</summary>
+public sealed class RelayBond : BondConnection
+{
+    internal RelayBond(BondId id, string tokenId, Guid instance, DateTimeOffset since) : base(id) => (TokenId, Instance, Since) = (tokenId, instance, since);
+
+    /// <summary>The id of the token that opened the bond; names and ports belong to it.</summary>
+    public string TokenId { get; }
+
+    /// <summary>The agent's instance: the same over its restarts.</summary>
+    public Guid Instance { get; }
+
+    /// <summary>When the bond was opened.</summary>
+    public DateTimeOffset Since { get; }
+
+    /// <summary>How long the bond has had no live subflow; null while it has one.</summary>
+    public TimeSpan? SilentFor => throw new NotSupportedException();
+}
