@@ -1,0 +1,90 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Bondline.Protocol;
+
+public enum TunnelKind
+{
+    Tcp,
+    Http,
+}
+
+/// <summary>A message on the control stream of a bond: one JSON object a line, told apart by "type". A peer ignores properties it does not know.</summary>
+/// <remarks>docs/protocol.md, section "Control messages".</remarks>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type", IgnoreUnrecognizedTypeDiscriminators = true)]
+[JsonDerivedType(typeof(RegisterTunnel), "register")]
+[JsonDerivedType(typeof(UnregisterTunnel), "unregister")]
+[JsonDerivedType(typeof(TunnelReady), "ready")]
+[JsonDerivedType(typeof(TunnelRefused), "refused")]
+[JsonDerivedType(typeof(TunnelSuperseded), "superseded")]
+public record ControlMessage;
+
+/// <summary>Agent to relay: take visitors for this tunnel.</summary>
+/// <param name="Tunnel">The agent's number of it, the same as long as the agent runs.</param>
+/// <param name="Kind">What visitors speak.</param>
+/// <param name="Name">HTTP: the name wanted.</param>
+/// <param name="RemotePort">TCP: the port wanted; null: the one it had, or any.</param>
+/// <param name="Takeover">Take it from another process of the same token.</param>
+/// <param name="Local">The local target, as shown to people; never dialled by the relay.</param>
+public sealed record RegisterTunnel(ulong Tunnel, TunnelKind Kind, string? Name = null, int? RemotePort = null, bool Takeover = false, string? Local = null) : ControlMessage;
+
+/// <summary>Agent to relay: take no more visitors.</summary>
+public sealed record UnregisterTunnel(ulong Tunnel) : ControlMessage;
+
+/// <summary>Relay to agent: visitors can come.</summary>
+public sealed record TunnelReady(ulong Tunnel, string Url, string? Name = null, int? Port = null) : ControlMessage;
+
+/// <summary>Relay to agent: not possible; codes are name-taken, port-taken, name-invalid, port-out-of-range, no-port-left, limit.</summary>
+public sealed record TunnelRefused(ulong Tunnel, string Code, string Message) : ControlMessage;
+
+/// <summary>Relay to agent: another process has it now; do not ask again.</summary>
+public sealed record TunnelSuperseded(ulong Tunnel, string By, string Message) : ControlMessage;
+
+/// <summary>Writes and reads control messages, a line each.</summary>
+public static class ControlCodec
+{
+    public const int MaxLineLength = 16 * 1024;
+
+    /// <returns>The bytes written.</returns>
+    public static int Write(ControlMessage message, IBufferWriter<byte> output)
+    {
+        var line = JsonSerializer.SerializeToUtf8Bytes(message, ControlJson.Default.ControlMessage);
+        if (line.Length >= MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, $"A control message of {line.Length} bytes; at most {MaxLineLength} are allowed.");
+        output.Write(line);
+        output.Write("\n"u8);
+        return line.Length + 1;
+    }
+
+    /// <summary>Takes one line from the front of <paramref name="input"/>.</summary>
+    /// <returns>False while the line is incomplete. True with null: a message of a type this version does not know.</returns>
+    /// <exception cref="ProtocolException">The line is too long or no message.</exception>
+    public static bool TryRead(ref ReadOnlySequence<byte> input, out ControlMessage? message)
+    {
+        message = null;
+        var end = input.PositionOf((byte)'\n');
+        if (end is null)
+        {
+            if (input.Length > MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
+            return false;
+        }
+        var line = input.Slice(0, end.Value);
+        if (line.Length > MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
+        input = input.Slice(input.GetPosition(1, end.Value));
+        try
+        {
+            var reader = new Utf8JsonReader(line);
+            message = JsonSerializer.Deserialize(ref reader, ControlJson.Default.ControlMessage);
+        }
+        catch (JsonException error)
+        {
+            throw new ProtocolException(ProtocolError.FrameMalformed, $"A control message cannot be read: {error.Message}");
+        }
+        if (message?.GetType() == typeof(ControlMessage)) message = null; // of a type that came later
+        return true;
+    }
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, AllowOutOfOrderMetadataProperties = true)]
+[JsonSerializable(typeof(ControlMessage))]
+internal sealed partial class ControlJson : JsonSerializerContext;
