@@ -59,7 +59,7 @@ if [ "$kind" = native ]; then
     fi
 fi
 if [ -z "$built" ]; then
-    [ "$kind" = native ] || say "building the program (for the JIT: no clang or gcc to link a native one, or you asked for it)"
+    [ "$kind" = native ] || say "building the program (for the JIT${BONDLINE_BUILD:+, as BONDLINE_BUILD says}; with clang or gcc installed it would be native code)"
     if ! publish --self-contained false >.build/jit.log 2>&1; then
         grep -E '(error|warning) [A-Z]+[0-9]+:|error :' .build/jit.log | sort -u | head -n 20 || true
         die "the build failed; all of its output is in $root/.build/jit.log"

@@ -44,18 +44,19 @@ rm -rf .dotnet.new
 trap 'rm -rf "$root/.dotnet.new"' EXIT
 trap 'exit 130' INT TERM
 mkdir .dotnet.new
+url=$feed/Sdk/$version/$archive
 if command -v curl >/dev/null; then
-    curl --fail --silent --show-error --location --retry 3 --connect-timeout 20 --output ".dotnet.new/$archive" "$feed/Sdk/$version/$archive" >&2 8>&- ||
-        die "cannot download $feed/Sdk/$version/$archive; install the .NET SDK $version another way, or set BONDLINE_DOTNET_FEED to a mirror"
+    progress=--silent
+    [ ! -t 2 ] || progress=--progress-bar
+    curl --fail --show-error $progress --location --retry 3 --connect-timeout 20 --output ".dotnet.new/$archive" "$url" >&2 8>&-
 elif command -v wget >/dev/null; then
-    wget -q -O ".dotnet.new/$archive" "$feed/Sdk/$version/$archive" >&2 8>&- ||
-        die "cannot download $feed/Sdk/$version/$archive; install the .NET SDK $version another way, or set BONDLINE_DOTNET_FEED to a mirror"
+    wget --no-verbose --tries=3 --output-document=".dotnet.new/$archive" "$url" >&2 8>&-
 else
     die "curl or wget is needed to download the .NET SDK $version"
-fi
+fi || die "cannot download $url; install the .NET SDK $version another way, or set BONDLINE_DOTNET_FEED to a mirror"
 tar -xzf ".dotnet.new/$archive" -C .dotnet.new 8>&- || die "the downloaded $archive is damaged; try again"
 rm ".dotnet.new/$archive"
-[ -n "$(sdk_root "$root/.dotnet.new/dotnet")" ] || die "the downloaded SDK does not run here; 'cd $root && build/sdk.sh' on a machine with libstdc++ and OpenSSL"
+[ -n "$(sdk_root "$root/.dotnet.new/dotnet")" ] || die "the downloaded SDK does not run here; it needs the C++ library and OpenSSL (Debian: libstdc++6, libssl3; Alpine: libstdc++, libgcc, openssl)"
 rm -rf .dotnet
 mv .dotnet.new .dotnet
 echo "$root/.dotnet"
