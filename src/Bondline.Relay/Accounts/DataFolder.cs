@@ -1,0 +1,72 @@
+namespace Bondline.Relay;
+
+/// <summary>Where a relay keeps its key, its store and its control socket; only its user may enter.</summary>
+internal static class DataFolder
+{
+    public static string Default
+    {
+        get
+        {
+            if (Environment.IsPrivilegedProcess) return "/var/lib/bondline";
+            var state = Environment.GetEnvironmentVariable("XDG_STATE_HOME");
+            if (string.IsNullOrEmpty(state) || !Path.IsPathRooted(state)) // relative values are to be ignored, says the XDG specification
+                state = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local", "state");
+            return Path.Combine(state, "bondline");
+        }
+    }
+
+    /// <summary>Makes the folder if it is not there and returns its full path.</summary>
+    /// <exception cref="RelayException">It cannot be made or written.</exception>
+    public static string Open(string? folder)
+    {
+        var path = Path.GetFullPath(folder ?? Default);
+        try
+        {
+            if (!Directory.Exists(path)) CreateOwnerOnly(path);
+            var probe = Path.Combine(path, $".probe-{Environment.ProcessId}");
+            File.WriteAllBytes(probe, []);
+            File.Delete(probe);
+            return path;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new RelayException("data-unusable", $"the data folder {path} cannot be used: {error.Message.TrimEnd('.')}", "Name another with --data DIR, or run as a user that may write it");
+        }
+    }
+
+    /// <summary>Claims the folder for one running relay, until the result is disposed.</summary>
+    /// <exception cref="RelayException">Another relay has it.</exception>
+    public static FileStream Lock(string folder)
+    {
+        var path = Path.Combine(folder, "relay.lock");
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new RelayException("data-unusable", $"another relay is using the data folder {folder}", "Stop it, or give this one a folder of its own with --data DIR");
+        }
+    }
+
+    /// <summary>Makes a file that only its owner may read and write.</summary>
+    /// <exception cref="IOException">It is there already, or cannot be made.</exception>
+    public static FileStream CreateOwnerOnlyFile(string path)
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // there, a user's folders are the user's own
+        return new FileStream(path, options);
+    }
+
+    /// <summary>Lets only the owner of a file read and write it.</summary>
+    public static void RestrictToOwner(string path)
+    {
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
+    private static void CreateOwnerOnly(string path)
+    {
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+}

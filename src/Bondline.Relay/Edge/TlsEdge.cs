@@ -1,0 +1,94 @@
+using System.Net.Sockets;
+using System.Text;
+using Bondline.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Bondline.Relay;
+
+/// <summary>The TLS port: looks at what a connection begins with, without consuming it, and hands it to the bonds or to the HTTP edge.</summary>
+/// <remarks>The bytes stay in the socket: a subflow's TLS must read all of them, and Kestrel too. While a hello is not whole, readiness says nothing
+/// new (the bytes seen are still there), so the socket is looked at again after a growing wait: at most a dozen times in five seconds.</remarks>
+internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, string plainAnswer, TimeProvider time, ILogger log) : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), FirstWait = TimeSpan.FromMilliseconds(1), LongestWait = TimeSpan.FromMilliseconds(512);
+
+    private readonly Undecided undecided = new(time, Patience, limit: 4096, limitPerSource: 512);
+    private readonly CancellationTokenSource stop = new();
+
+    /// <summary>Serves one accepted connection; a subflow until it ends.</summary>
+    public async Task ServeAsync(Socket socket)
+    {
+        switch (await DecideAsync(socket))
+        {
+            case FirstBytesKind.Subflow:
+                await bonds.HandleConnectionAsync(socket, stop.Token);
+                break;
+            case FirstBytesKind.Tls:
+                await visitors(socket);
+                break;
+            default:
+                socket.Dispose();
+                break;
+        }
+    }
+
+    public void Dispose()
+    {
+        stop.Cancel();
+        undecided.Dispose();
+        stop.Dispose();
+    }
+
+    private async Task<FirstBytesKind> DecideAsync(Socket socket)
+    {
+        var remote = socket.RemoteEndPoint;
+        var entry = undecided.Enter(socket);
+        try
+        {
+            var first = await LookAsync(socket);
+            if (first.Kind == FirstBytesKind.Http) await AnswerPlainAsync(socket);
+            if (first.Kind is FirstBytesKind.Http or FirstBytesKind.Unknown) log.NotTls(remote, first.Kind);
+            return undecided.Leave(entry) ? first.Kind : FirstBytesKind.Unknown;
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException) // reset, or out of time
+        {
+            undecided.Leave(entry);
+            log.Dropped(remote, error is ObjectDisposedException ? "no ClientHello in time" : error.Message);
+            return FirstBytesKind.Unknown;
+        }
+    }
+
+    private async Task<FirstBytes> LookAsync(Socket socket)
+    {
+        await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None); // a connection that says nothing holds no buffer
+        for (var wait = FirstWait; ; wait = wait < LongestWait ? wait * 2 : LongestWait)
+        {
+            var first = Peek(socket);
+            if (first.Kind != FirstBytesKind.Incomplete) return first;
+            await Task.Delay(wait, time);
+        }
+    }
+
+    private static FirstBytes Peek(Socket socket)
+    {
+        Span<byte> buffer = stackalloc byte[FirstBytes.MaxLength];
+        var length = socket.Receive(buffer, SocketFlags.Peek);
+        return length == 0 ? new(FirstBytesKind.Unknown) : FirstBytes.Read(buffer[..length]); // 0: closed at once
+    }
+
+    private async Task AnswerPlainAsync(Socket socket)
+    {
+        var body = Encoding.ASCII.GetBytes(plainAnswer);
+        byte[] answer = [.. Encoding.ASCII.GetBytes($"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n"), .. body];
+        await socket.SendAsync(answer);
+        socket.Shutdown(SocketShutdown.Send);
+        // Closing with unread bytes would reset the connection, and the answer with it.
+        var scrap = new byte[4096];
+        for (var read = 0; read < 1 << 20;)
+        {
+            var length = await socket.ReceiveAsync(scrap);
+            if (length == 0) break;
+            read += length;
+        }
+    }
+}

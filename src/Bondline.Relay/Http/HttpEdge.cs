@@ -1,0 +1,156 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Bondline.Protocol;
+using Bondline.Transport;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Bondline.Relay;
+
+/// <summary>HTTP visitors: finds the tunnel of a request and forwards it over the bond, whatever it is and however long it takes.</summary>
+internal sealed class HttpEdge : IAsyncDisposable
+{
+    /// <summary>The visitor a connection to the agent is opened for first.</summary>
+    public static readonly HttpRequestOptionsKey<IPEndPoint?> Visitor = new("bondline.visitor");
+
+    private const string Destination = "http://agent";
+
+    // No time limit: a stream that stands still because all networks are away goes on when one returns.
+    private static readonly ForwarderRequestConfig Forwarding = new()
+    {
+        ActivityTimeout = Timeout.InfiniteTimeSpan,
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    private readonly TunnelTable tunnels;
+    private readonly WebApplication app;
+    private readonly IHttpForwarder forwarder;
+    private readonly VisitorTransformer transformer = new();
+    private readonly bool isEmbedded;
+
+    /// <param name="tunnels">Where requests can go.</param>
+    /// <param name="door">Where connections come from.</param>
+    /// <param name="certificate">What visitors of the TLS port see.</param>
+    /// <param name="isEmbedded">With one tunnel, any Host is its.</param>
+    /// <param name="loggers">Kestrel's warnings go there too.</param>
+    public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, ILoggerFactory loggers)
+    {
+        this.tunnels = tunnels;
+        this.isEmbedded = isEmbedded;
+        // The empty builder: no other reads the settings files and environment of whatever folder the program was started in.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bondline" });
+        builder.Services.AddSingleton(loggers);
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        builder.Services.AddSingleton<IConnectionListenerFactory>(door);
+        builder.Services.AddHttpForwarder();
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificate));
+        app = builder.Build();
+        forwarder = app.Services.GetRequiredService<IHttpForwarder>();
+        app.Run(HandleAsync);
+    }
+
+    public Task StartAsync(CancellationToken cancellationToken) => app.StartAsync(cancellationToken);
+
+    /// <summary>Ends Kestrel; what is still under way when <paramref name="cancellationToken"/> is cancelled is cut.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => app.StopAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => app.DisposeAsync();
+
+    private static void Configure(KestrelServerOptions kestrel, X509Certificate2 certificate)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = null;
+        kestrel.Limits.MinRequestBodyDataRate = null; // a body may stand still for as long as the bond does
+        kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(10); // between requests only
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
+        kestrel.Limits.MaxRequestHeadersTotalSize = 128 << 10;
+        kestrel.Limits.MaxRequestHeaderCount = 256;
+        kestrel.Listen(DoorEndPoint.Plain);
+        kestrel.Listen(DoorEndPoint.Tls, listen =>
+        {
+            var gate = new HandshakeGate();
+            listen.Use(gate.Enter);
+            listen.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = certificate, HandshakeTimeout = TimeSpan.FromSeconds(10) });
+            listen.Use(gate.Leave);
+        });
+    }
+
+    private async Task HandleAsync(HttpContext context)
+    {
+        if (FindTunnel(context) is not { } tunnel)
+        {
+            await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
+            return;
+        }
+        if (await forwarder.SendAsync(context, Destination, tunnel.Connections, Forwarding, transformer) == ForwarderError.None || context.Response.HasStarted) return;
+        var (title, text, advice) = Explain(context, tunnel);
+        await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);
+    }
+
+    private HttpTunnel? FindTunnel(HttpContext context)
+    {
+        if (context.Features.Get<HttpTunnel>() is { } arrived) return arrived; // it came to a tunnel's own port
+        var host = context.Request.Host.Value.AsSpan();
+        var colon = host.LastIndexOf(':');
+        return tunnels.Find(colon < 0 ? host : host[..colon]) ?? (isEmbedded ? tunnels.Only : null);
+    }
+
+    private static (string Title, string Text, string Advice) Explain(HttpContext context, HttpTunnel tunnel)
+    {
+        var code = StreamError.None;
+        for (var error = context.Features.Get<IForwarderErrorFeature>()?.Exception; error is not null; error = error.InnerException)
+            if (error is BondStreamException reset) code = reset.Error;
+        return code switch
+        {
+            StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried {tunnel.Local ?? "its local service"} and nothing accepted the connection.", "Start the service; the tunnel itself works."),
+            StreamError.LocalReset => ("The local service broke off", $"{tunnel.Local ?? "The local service"} closed the connection before it had answered.", "Its own log may say why."),
+            StreamError.BondLost or StreamError.TunnelUnknown or StreamError.Refused => ("The agent is gone", "The agent of this tunnel was stopped while it handled the request.", "Try again."),
+            _ => ("No answer", $"{tunnel.Local ?? "The local service"} did not answer the request properly.", "Its own log may say why."),
+        };
+    }
+
+    /// <summary>What visitors say of themselves is not passed on; what the relay knows of them is.</summary>
+    private sealed class VisitorTransformer : HttpTransformer
+    {
+        private const string For = "X-Forwarded-For", Proto = "X-Forwarded-Proto", Host = "X-Forwarded-Host";
+
+        public override async ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage request, string destinationPrefix, CancellationToken cancellationToken)
+        {
+            await base.TransformRequestAsync(context, request, destinationPrefix, cancellationToken);
+            var visitor = context.Connection.RemoteIpAddress is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : context.Connection.RemoteIpAddress;
+            request.Headers.Remove("Forwarded");
+            request.Headers.Remove("X-Forwarded-Port");
+            request.Headers.Remove("X-Forwarded-Prefix");
+            request.Headers.Remove("X-Real-IP");
+            request.Headers.Remove(For);
+            request.Headers.Remove(Proto);
+            request.Headers.Remove(Host);
+            if (visitor is not null)
+            {
+                request.Headers.TryAddWithoutValidation(For, visitor.ToString());
+                request.Options.Set(Visitor, new IPEndPoint(visitor, context.Connection.RemotePort));
+            }
+            request.Headers.TryAddWithoutValidation(Proto, context.Request.Scheme);
+            request.Headers.TryAddWithoutValidation(Host, context.Request.Host.Value);
+            request.Headers.Host = context.Request.Host.Value;
+        }
+    }
+
+    /// <summary>The program has its own signals; the web host is not to take them.</summary>
+    private sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,90 @@
+namespace Bondline.Relay;
+
+/// <summary>Which names and ports belong to which token, over restarts: in memory, written through to the store. Not thread-safe: the tunnel table's gate guards it.</summary>
+internal sealed class Ownership
+{
+    /// <summary>Names, and again ports, a token may keep; beyond that the one used longest ago is given back.</summary>
+    public const int LimitPerToken = 256;
+
+    // A use is written at most this often: what has been unused longest is all that is asked.
+    private static readonly TimeSpan UseResolution = TimeSpan.FromHours(1);
+
+    private readonly RelayStore store;
+    private readonly TimeProvider time;
+    private readonly Dictionary<string, NameRecord> names = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, PortRecord> ports = [];
+
+    public Ownership(RelayStore store, TimeProvider time)
+    {
+        this.store = store;
+        this.time = time;
+        foreach (var name in store.Names()) names.Add(name.Name, name);
+        foreach (var port in store.Ports()) ports.Add(port.Port, port);
+    }
+
+    /// <summary>The token a name belongs to, or null.</summary>
+    public string? OwnerOf(string name) => names.GetValueOrDefault(name)?.Token;
+
+    /// <summary>The token a port belongs to, or null.</summary>
+    public string? OwnerOf(int port) => ports.GetValueOrDefault(port)?.Token;
+
+    /// <summary>The ports a service of an agent instance had, latest first.</summary>
+    public IEnumerable<int> PortsOf(string token, Guid instance, string service) =>
+        ports.Values.Where(port => port.Token == token && port.Instance == instance && port.Service == service).OrderByDescending(port => port.Used).Select(port => port.Port);
+
+    /// <param name="name">Free, or the token's own.</param>
+    /// <param name="token">Its owner from now on.</param>
+    /// <param name="isInUse">Names that may not be given back.</param>
+    /// <returns>False if the token has too many names in use.</returns>
+    public bool TryTake(string name, string token, Func<string, bool> isInUse)
+    {
+        var now = time.GetUtcNow();
+        if (names.TryGetValue(name, out var record))
+        {
+            if (now - record.Used < UseResolution) return true;
+        }
+        else
+        {
+            var own = names.Values.Where(other => other.Token == token).ToList();
+            if (own.Count >= LimitPerToken)
+            {
+                if (own.Where(other => !isInUse(other.Name)).MinBy(other => other.Used) is not { } oldest) return false;
+                names.Remove(oldest.Name);
+                store.RemoveName(oldest.Name);
+            }
+        }
+        names[name] = new(name, token, now);
+        store.SaveName(names[name]);
+        return true;
+    }
+
+    /// <inheritdoc cref="TryTake(string, string, Func{string, bool})"/>
+    public bool TryTake(int port, string token, Guid instance, string service, Func<int, bool> isInUse)
+    {
+        var now = time.GetUtcNow();
+        if (ports.TryGetValue(port, out var record))
+        {
+            if (record.Instance == instance && record.Service == service && now - record.Used < UseResolution) return true;
+        }
+        else
+        {
+            var own = ports.Values.Where(other => other.Token == token).ToList();
+            if (own.Count >= LimitPerToken)
+            {
+                if (own.Where(other => !isInUse(other.Port)).MinBy(other => other.Used) is not { } oldest) return false;
+                ports.Remove(oldest.Port);
+                store.RemovePort(oldest.Port);
+            }
+        }
+        ports[port] = new(port, token, instance, service, now);
+        store.SavePort(ports[port]);
+        return true;
+    }
+
+    /// <summary>Forgets what belonged to a token; the store did when the token was revoked.</summary>
+    public void Forget(string token)
+    {
+        foreach (var name in names.Values.Where(name => name.Token == token).ToList()) names.Remove(name.Name);
+        foreach (var port in ports.Values.Where(port => port.Token == token).ToList()) ports.Remove(port.Port);
+    }
+}

@@ -1,0 +1,63 @@
+using Bondline.Protocol;
+
+namespace Bondline.Relay;
+
+/// <summary>A token as its operator sees it.</summary>
+public sealed record TokenView(string Name, string Id, DateTimeOffset Created, DateTimeOffset? Revoked);
+
+/// <summary>Creates, lists and revokes a relay's tokens: through the relay if it is running, in its data folder if it is not.</summary>
+/// <param name="folder">The data folder; null for the default one. It is made if it is not there.</param>
+/// <param name="time">Default null: the system's.</param>
+/// <remarks>Each method throws <see cref="RelayException"/> where it cannot do what was asked.</remarks>
+public sealed class RelayTokens(string? folder, TimeProvider? time = null)
+{
+    private readonly string folder = DataFolder.Open(folder);
+    private readonly TimeProvider time = time ?? TimeProvider.System;
+
+    /// <param name="name">For the operator; unique among tokens that are not revoked.</param>
+    /// <param name="host"><c>HOST[:PORT]</c> agents are to dial; null for what the relay last knew of itself.</param>
+    /// <param name="cancellationToken">Gives up waiting for a running relay.</param>
+    /// <returns>The join URL, the only place where the token's secret is.</returns>
+    public async Task<string> CreateAsync(string name, string? host, CancellationToken cancellationToken = default)
+    {
+        if (await TokenSocket.AskAsync(folder, new(TokenVerb.Create, name, host), cancellationToken) is { JoinUrl: { } joinUrl }) return joinUrl;
+        using var store = RelayStore.Open(StoreIn(folder));
+        using var identity = RelayIdentity.LoadOrCreate(folder);
+        var known = store.Setting("host") is { } saved ? ParseHost(saved, default) : new HostPort(PublicAddress.Find().ToString(), JoinUrl.DefaultPort);
+        return CreateJoinUrl(new TokenDirectory(store, time), identity, name, ParseHost(host, known)).Format();
+    }
+
+    /// <summary>All tokens, oldest first, revoked ones included.</summary>
+    public async Task<IReadOnlyList<TokenView>> ListAsync(CancellationToken cancellationToken = default)
+    {
+        if (await TokenSocket.AskAsync(folder, new(TokenVerb.List), cancellationToken) is { } reply) return reply.Tokens ?? [];
+        using var store = RelayStore.Open(StoreIn(folder));
+        return View(new TokenDirectory(store, time));
+    }
+
+    /// <summary>Ends the token for ever: its bonds are closed at once, its names and ports are free.</summary>
+    public async Task RevokeAsync(string name, CancellationToken cancellationToken = default)
+    {
+        if (await TokenSocket.AskAsync(folder, new(TokenVerb.Revoke, name), cancellationToken) is not null) return;
+        using var store = RelayStore.Open(StoreIn(folder));
+        new TokenDirectory(store, time).Revoke(name);
+    }
+
+    internal static string StoreIn(string folder) => Path.Combine(folder, "relay.db");
+
+    internal static IReadOnlyList<TokenView> View(TokenDirectory tokens) => [.. tokens.All.Select(token => new TokenView(token.Name, token.Id, token.Created, token.Revoked))];
+
+    internal static JoinUrl CreateJoinUrl(TokenDirectory tokens, RelayIdentity identity, string name, HostPort host) =>
+        new(tokens.Create(name), [host], [KeyPin.FromHash(identity.PublicKeyHash.Span)]);
+
+    /// <summary>Reads <c>HOST[:PORT]</c>, with IPv6 addresses in brackets where a port follows.</summary>
+    /// <param name="text">Null for <paramref name="known"/> as it is.</param>
+    /// <param name="known">Its port is taken where <paramref name="text"/> has none.</param>
+    internal static HostPort ParseHost(string? text, HostPort known)
+    {
+        if (text is null) return known;
+        return HostPort.TryParse(text, known.Port == 0 ? JoinUrl.DefaultPort : known.Port, out var parsed)
+            ? parsed
+            : throw new RelayException("usage", $"--host {text} is not HOST or HOST:PORT");
+    }
+}

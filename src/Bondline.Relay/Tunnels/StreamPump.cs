@@ -1,0 +1,119 @@
+using System.Buffers;
+using System.Net.Sockets;
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Relay;
+
+/// <summary>Carries bytes between a visitor's socket and a stream of the bond until both directions are over. The end of a direction is passed on as such, a reset as a reset.</summary>
+/// <remarks>
+/// Each direction reads only what the other side has taken: back pressure is the await. A direction that waits holds no buffer, so that an idle visitor
+/// costs two small state machines; the first <see cref="HotBuffers"/> to wait keep theirs, which saves busy connections one system call per message.
+/// </remarks>
+internal static class StreamPump
+{
+    // A message is mostly small; whoever fills a small buffer is sending bulk, where 128 KiB at a time costs least.
+    private const int SmallBufferLength = 16 << 10, LargeBufferLength = 128 << 10;
+
+    private const int HotBuffers = 128;
+
+    private static int hotBuffers;
+
+    /// <summary>Owns both; never throws for what visitors, agents and networks do.</summary>
+    public static async Task RunAsync(Socket visitor, BondStream stream)
+    {
+        var outward = StreamToVisitorAsync(visitor, stream);
+        var isWhole = await VisitorToStreamAsync(visitor, stream);
+        isWhole &= await outward;
+        visitor.Dispose();
+        if (isWhole) await stream.DisposeAsync();
+    }
+
+    private static async Task<bool> VisitorToStreamAsync(Socket visitor, BondStream stream)
+    {
+        var length = SmallBufferLength;
+        try
+        {
+            while (true)
+            {
+                var isHot = TryKeepBuffer();
+                if (!isHot) await visitor.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                var buffer = ArrayPool<byte>.Shared.Rent(length);
+                try
+                {
+                    int read;
+                    do
+                    {
+                        read = await visitor.ReceiveAsync(buffer.AsMemory(0, length), SocketFlags.None);
+                        if (read == 0)
+                        {
+                            await stream.CompleteWritesAsync();
+                            return true;
+                        }
+                        await stream.WriteAsync(buffer.AsMemory(0, read));
+                    }
+                    while (isHot && read < length && length == SmallBufferLength);
+                    length = read == length ? LargeBufferLength : SmallBufferLength;
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    if (isHot) Interlocked.Decrement(ref hotBuffers);
+                }
+            }
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or BondStreamException)
+        {
+            Break(visitor, stream);
+            return false;
+        }
+    }
+
+    private static async Task<bool> StreamToVisitorAsync(Socket visitor, BondStream stream)
+    {
+        var length = SmallBufferLength;
+        try
+        {
+            while (true)
+            {
+                _ = await stream.ReadAsync(Memory<byte>.Empty); // waits for data
+                var buffer = ArrayPool<byte>.Shared.Rent(length);
+                try
+                {
+                    var read = await stream.ReadAsync(buffer.AsMemory(0, length));
+                    if (read == 0)
+                    {
+                        visitor.Shutdown(SocketShutdown.Send);
+                        return true;
+                    }
+                    for (var sent = 0; sent < read;) sent += await visitor.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None);
+                    length = read == length ? LargeBufferLength : SmallBufferLength;
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                }
+            }
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException or BondStreamException)
+        {
+            Break(visitor, stream);
+            return false;
+        }
+    }
+
+    private static bool TryKeepBuffer()
+    {
+        if (Volatile.Read(ref hotBuffers) >= HotBuffers) return false;
+        if (Interlocked.Increment(ref hotBuffers) <= HotBuffers) return true;
+        Interlocked.Decrement(ref hotBuffers);
+        return false;
+    }
+
+    // Whichever side failed, the other one is to see a reset; the other direction ends by it too.
+    private static void Break(Socket visitor, BondStream stream)
+    {
+        stream.Abort(StreamError.VisitorReset);
+        VisitorSocket.Reset(visitor);
+    }
+}

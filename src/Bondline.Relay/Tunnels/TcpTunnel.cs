@@ -1,0 +1,44 @@
+using System.Net;
+using System.Net.Sockets;
+using Bondline.Protocol;
+using Bondline.Transport;
+using Microsoft.Extensions.Logging;
+
+namespace Bondline.Relay;
+
+/// <summary>A public TCP port: each visitor is one stream of the bond.</summary>
+internal sealed class TcpTunnel : Tunnel
+{
+    private readonly Acceptor acceptor;
+    private readonly ILogger log;
+
+    /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
+    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ILogger log) : base(holder, request, url)
+    {
+        this.log = log;
+        acceptor = new Acceptor(listener, ServeAsync, log);
+    }
+
+    public int Port => acceptor.EndPoint.Port;
+
+    public override ValueTask DisposeAsync() => acceptor.DisposeAsync();
+
+    private async Task ServeAsync(Socket visitor)
+    {
+        EndPoint? remote = null;
+        BondStream stream;
+        try
+        {
+            remote = visitor.RemoteEndPoint;
+            VisitorSocket.Prepare(visitor);
+            stream = await OpenStreamAsync(StreamKind.Tcp, remote, CancellationToken.None);
+        }
+        catch (Exception error) when (error is SocketException or BondStreamException)
+        {
+            log.VisitorFailed(remote, Url, error.Message);
+            VisitorSocket.Reset(visitor);
+            return;
+        }
+        await StreamPump.RunAsync(visitor, stream);
+    }
+}
