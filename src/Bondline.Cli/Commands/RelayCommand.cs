@@ -1,0 +1,135 @@
+using System.CommandLine;
+using System.Net;
+using System.Text.Json;
+using Bondline.Relay;
+using Microsoft.Extensions.Logging;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary><c>bondline relay</c>: runs a relay until it is told to stop.</summary>
+internal static class RelayCommand
+{
+    private static readonly RelayOptions Defaults = new();
+
+    public static Command Create(CommandHost host)
+    {
+        var domain = new Option<string?>("--domain") { Description = "HTTP tunnels are names under it. Without it each gets a port.", HelpName = "DOMAIN" };
+        var listen = new Option<IPAddress?>("--listen")
+        {
+            Description = "The address of every port; by default all of this machine's.",
+            HelpName = "ADDR",
+            CustomParser = result => IPAddress.TryParse(result.Tokens[0].Value, out var address) ? address : Refuse<IPAddress?>(result, $"--listen {result.Tokens[0].Value} is no IP address"),
+        };
+        var https = new Option<int>("--https-port") { Description = "For agents and HTTPS visitors.", HelpName = "PORT", DefaultValueFactory = _ => Defaults.HttpsPort };
+        var http = new Option<int>("--http-port") { Description = "For HTTP visitors.", HelpName = "PORT", DefaultValueFactory = _ => Defaults.HttpPort };
+        var tcp = new Option<PortRange>("--tcp-ports")
+        {
+            Description = "Ports TCP tunnels may have.",
+            HelpName = "FIRST-LAST",
+            DefaultValueFactory = _ => Defaults.TcpPorts,
+            CustomParser = result => PortRange.TryParse(result.Tokens[0].Value, out var range) ? range : Refuse<PortRange>(result, $"--tcp-ports {result.Tokens[0].Value} is not FIRST-LAST within 1-65535"),
+        };
+        var data = new Option<string?>("--data") { Description = "Folder of its key and tokens: as root /var/lib/bondline, else $XDG_STATE_HOME/bondline.", HelpName = "DIR", Recursive = true };
+
+        var command = new Command("relay", "Run a relay: the public side of tunnels.") { domain, listen, https, http, tcp, data };
+        command.Add(RelayTokenCommand.Create(host, data));
+        command.SetAction(line =>
+        {
+            var options = new RelayOptions
+            {
+                Domain = line.GetValue(domain),
+                Listen = line.GetValue(listen),
+                HttpsPort = line.GetValue(https),
+                HttpPort = line.GetValue(http),
+                TcpPorts = line.GetValue(tcp),
+                DataDirectory = line.GetValue(data),
+            };
+            return GuardAsync(() => RunAsync(host, line, options));
+        });
+        return command;
+    }
+
+    /// <summary>Runs <paramref name="action"/>; what the relay cannot do becomes an error of the command line.</summary>
+    public static async Task<int> GuardAsync(Func<Task> action)
+    {
+        try
+        {
+            await action();
+            return (int)ExitCode.Success;
+        }
+        catch (RelayException error)
+        {
+            throw new CommandException(error.Code, error.Message, error.Next);
+        }
+    }
+
+    private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options)
+    {
+        host.Stop.Listen();
+        using var loggers = new LoggerFactory([new LineLoggers(host.Error)], new LoggerFilterOptions { MinLevel = line.GetValue(CommonOptions.Verbose) ? LogLevel.Debug : LogLevel.Warning });
+        await using var relay = new RelayServer(options, loggers);
+        var check = Task.CompletedTask;
+        await relay.RunAsync(
+            started =>
+            {
+                Report(host, line, started);
+                check = CheckDomainAsync(host, started);
+            },
+            host.Stop.Drain);
+        await check;
+    }
+
+    private static void Report(CommandHost host, ParseResult line, RelayServer relay)
+    {
+        var (domain, https, http, tcpPorts) = relay.Listening;
+        if (line.GetValue(CommonOptions.Json))
+        {
+            host.Output.WriteLine(JsonSerializer.Serialize(new ListeningLine("listening", domain, $"{https}", $"{http}", $"{tcpPorts}"), RelayJson.Lines.ListeningLine));
+            if (relay.FirstJoinUrl is { } joinUrl) host.Error.WriteLine($"Join URL: {joinUrl.Format()}");
+            return;
+        }
+        host.Output.WriteLine($"Relay: agents and HTTPS on {https}, HTTP on {http}, TCP tunnels on ports {tcpPorts}{(domain is null ? "" : $", names under {domain}")}");
+        if (relay.FirstJoinUrl is not { } first) return;
+        host.Output.WriteLine("The first token's join URL, shown only now; on the machine whose service is to be public, run");
+        host.Output.WriteLine($"  bondline login {first.Format()}");
+    }
+
+    private static async Task CheckDomainAsync(CommandHost host, RelayServer relay)
+    {
+        try
+        {
+            if (await relay.CheckDomainAsync(host.Stop.Drain) is { } advice) host.Error.WriteLine(advice);
+        }
+        catch (OperationCanceledException) when (host.Stop.Drain.IsCancellationRequested)
+        {
+            // The relay stops: nobody wants to know any more.
+        }
+    }
+
+    private static T Refuse<T>(System.CommandLine.Parsing.ArgumentResult result, string why)
+    {
+        result.AddError(why);
+        return default!;
+    }
+
+    /// <summary>Logs as single lines on standard error.</summary>
+    private sealed class LineLoggers(TextWriter error) : ILoggerProvider
+    {
+        public ILogger CreateLogger(string categoryName) => new LineLogger(error);
+
+        public void Dispose() { }
+    }
+
+    private sealed class LineLogger(TextWriter error) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            var level = logLevel switch { LogLevel.Warning => "warning: ", LogLevel.Error or LogLevel.Critical => "error: ", _ => "" };
+            error.WriteLine(exception is null ? $"{level}{formatter(state, exception)}" : $"{level}{formatter(state, exception)}: {exception}");
+        }
+    }
+}
