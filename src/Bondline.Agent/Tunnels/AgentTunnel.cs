@@ -1,0 +1,45 @@
+using Bondline.Protocol;
+
+namespace Bondline.Agent;
+
+/// <summary>One tunnel of the agent over all bonds of the process.</summary>
+internal sealed class AgentTunnel(ulong id, TunnelRequest request)
+{
+    private volatile bool isLost, isUnreachable;
+
+    /// <summary>Chosen here; the same on every bond.</summary>
+    public ulong Id => id;
+
+    public LocalTarget Target => request.Target;
+
+    public TunnelRequest Request => request;
+
+    /// <summary>Where visitors come in; null before the relay took the tunnel for the first time.</summary>
+    public string? Url { get; private set; }
+
+    /// <summary>Refused or given to somebody else: not asked for again.</summary>
+    public bool IsLost
+    {
+        get => isLost;
+        set => isLost = value;
+    }
+
+    /// <summary>The local service did not answer the last attempt, and the user was told.</summary>
+    public bool IsUnreachable
+    {
+        get => isUnreachable;
+        set => isUnreachable = value;
+    }
+
+    /// <param name="isTakeover">The user's wish. It counts until the tunnel was ready once: an agent that returns after others took over must not take back.</param>
+    public RegisterTunnel Registration(bool isTakeover) =>
+        new(id, request.Target.Kind, request.Name, request.RemotePort, isTakeover && Url is null, request.Target.Key);
+
+    /// <returns>True if the user has not heard of this URL.</returns>
+    public bool HandleReady(string url)
+    {
+        if (url == Url) return false;
+        Url = url;
+        return true;
+    }
+}

@@ -1,0 +1,171 @@
+using System.Buffers;
+using System.Net.Sockets;
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Agent;
+
+/// <summary>Carries the bytes of one visitor's stream to and from the local service, with everything TCP tells: back pressure, half-close, resets.</summary>
+/// <remarks>Each direction waits without a buffer and takes one from the pool while it has bytes to move, so an idle visitor costs little.</remarks>
+internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider time)
+{
+    private const int SmallBufferLength = 16 << 10, LargeBufferLength = 128 << 10; // large ones measured best for bulk through TLS
+
+    /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
+    private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
+
+    private volatile bool localStoppedReading, localWasReset, localIsFinished;
+    private long lastWrite = long.MinValue;
+
+    /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
+    public async Task RunAsync()
+    {
+        var toVisitor = LocalToVisitorAsync();
+        await VisitorToLocalAsync();
+        // A visitor who finished sending can still reset: nobody reads the stream any more, so its end is watched.
+        if (!toVisitor.IsCompleted && await Task.WhenAny(toVisitor, stream.Closed) != toVisitor && !localIsFinished) ResetLocal();
+        await toVisitor;
+        local.Dispose();
+        await stream.DisposeAsync();
+    }
+
+    private async Task VisitorToLocalAsync()
+    {
+        try
+        {
+            if (await CopyToLocalAsync()) local.Shutdown(SocketShutdown.Send);
+            else await DiscardAsync();
+        }
+        catch (BondStreamException) // the visitor, the relay or the bond is gone
+        {
+            ResetLocal();
+        }
+        catch (Exception error) when (IsLocalGone(error)) // the other direction sees the same and tells the visitor
+        {
+        }
+    }
+
+    /// <returns>False if the local service reads no more; it may still answer.</returns>
+    private async Task<bool> CopyToLocalAsync()
+    {
+        var length = SmallBufferLength;
+        while (true)
+        {
+            _ = await stream.ReadAsync(Memory<byte>.Empty);
+            var buffer = ArrayPool<byte>.Shared.Rent(length);
+            try
+            {
+                int read;
+                do
+                {
+                    read = await stream.ReadAsync(buffer);
+                    if (read == 0) return true;
+                    for (var sent = 0; sent < read;)
+                        sent += await local.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None);
+                }
+                while (read == buffer.Length && length == LargeBufferLength);
+                length = read == buffer.Length ? LargeBufferLength : length;
+            }
+            catch (SocketException error)
+            {
+                localWasReset = error.SocketErrorCode == SocketError.ConnectionReset; // otherwise it finished before it stopped reading
+                return false;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+
+    /// <summary>Reads what the visitor still sends while the local service's answer is on its way.</summary>
+    private async Task DiscardAsync()
+    {
+        localStoppedReading = true;
+        var buffer = ArrayPool<byte>.Shared.Rent(SmallBufferLength);
+        try
+        {
+            while (await stream.ReadAsync(buffer) > 0) { }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async Task LocalToVisitorAsync()
+    {
+        try
+        {
+            await CopyToVisitorAsync();
+            if (localWasReset)
+            {
+                await AbortAsync();
+                return;
+            }
+            localIsFinished = true;
+            await stream.CompleteWritesAsync();
+            if (localStoppedReading) await AbortAsync();
+        }
+        catch (BondStreamException)
+        {
+            ResetLocal();
+        }
+        catch (SocketException)
+        {
+            await AbortAsync();
+        }
+        catch (ObjectDisposedException) // the other direction closed it: the stream is over
+        {
+        }
+    }
+
+    /// <summary>Tells the visitor that the local service is gone.</summary>
+    private async Task AbortAsync()
+    {
+        if (lastWrite != long.MinValue && time.GetElapsedTime(lastWrite) < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
+        stream.Abort(StreamError.LocalReset);
+    }
+
+    private async Task CopyToVisitorAsync()
+    {
+        var length = SmallBufferLength;
+        while (true)
+        {
+            await local.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+            var buffer = ArrayPool<byte>.Shared.Rent(length);
+            try
+            {
+                int read;
+                do
+                {
+                    read = await local.ReceiveAsync(buffer, SocketFlags.None);
+                    if (read == 0) return;
+                    await stream.WriteAsync(buffer.AsMemory(0, read));
+                    lastWrite = time.GetTimestamp();
+                }
+                while (read == buffer.Length && length == LargeBufferLength);
+                length = read == buffer.Length ? LargeBufferLength : length;
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+    }
+
+    /// <summary>Closes the local socket so that the service sees a reset, not an end that looks complete.</summary>
+    private void ResetLocal()
+    {
+        try
+        {
+            local.LingerState = new LingerOption(true, 0);
+        }
+        catch (Exception error) when (IsLocalGone(error)) // closed or reset already
+        {
+        }
+        local.Dispose();
+    }
+
+    private static bool IsLocalGone(Exception error) => error is SocketException or ObjectDisposedException;
+}

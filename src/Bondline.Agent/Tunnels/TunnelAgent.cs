@@ -1,0 +1,276 @@
+using System.Net.Sockets;
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Agent;
+
+/// <summary>Keeps tunnels up: one bond to the relay, the tunnels registered on every new one, visitors' streams led to the local services.</summary>
+public sealed class TunnelAgent
+{
+    private readonly TunnelAgentOptions options;
+    private readonly IAgentObserver observer;
+    private readonly ActiveStreams streams;
+    private readonly List<AgentTunnel> tunnels = [];
+    private readonly Lock gate = new();
+    private BondStatistics earlierBonds;
+    private AgentBond? bond;
+    private ControlChannel? control;
+    private Task localProbes = Task.CompletedTask;
+
+    public TunnelAgent(TunnelAgentOptions options, IAgentObserver observer)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(options.Tunnels.Count);
+        (this.options, this.observer) = (options, observer);
+        streams = new(error => observer.Problem(new("internal", $"serving a visitor failed: {error.GetType().Name}: {error.Message}")));
+        foreach (var request in options.Tunnels) tunnels.Add(new((ulong)tunnels.Count + 1, request));
+    }
+
+    /// <summary>Runs until asked to end.</summary>
+    /// <param name="drain">Takes no new visitors, lets streams go on for <see cref="TunnelAgentOptions.DrainTime"/>, then ends.</param>
+    /// <param name="now">Ends at once.</param>
+    /// <exception cref="TunnelAgentException">The relay will not serve these tunnels, or has given them to somebody else.</exception>
+    public async Task RunAsync(CancellationToken drain, CancellationToken now)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(now);
+        localProbes = Task.WhenAll(tunnels.Select(tunnel => ProbeAsync(tunnel, end.Token)));
+        await using var link = new AgentLink(new AgentLinkOptions
+        {
+            Join = options.Join,
+            Instance = options.Instance,
+            Paths = options.Paths,
+            PathsAreExclusive = options.PathsAreExclusive,
+            TimeProvider = options.TimeProvider,
+            Log = options.Log,
+        });
+        link.PathChanged += observer.PathChanged;
+        var draining = DrainAsync(end, drain);
+        var notice = NoticeUnreachableAsync(end.Token);
+        try
+        {
+            await link.RunAsync(ServeAsync, end.Token);
+        }
+        catch (BondRefusedException refused)
+        {
+            throw new TunnelAgentException(RefusalProblem.From(refused, RelayName));
+        }
+        finally
+        {
+            await end.CancelAsync();
+            await Task.WhenAll(draining, notice, localProbes, streams.WhenEmptyAsync());
+        }
+    }
+
+    public AgentStatistics Snapshot()
+    {
+        AgentBond? current;
+        BondStatistics earlier;
+        lock (gate) (current, earlier) = (bond, earlierBonds);
+        var snapshot = current?.Snapshot();
+        return new(Sum(earlier, snapshot?.Statistics ?? default), streams.Count, snapshot?.Subflows ?? []);
+    }
+
+    private static BondStatistics Sum(BondStatistics earlier, BondStatistics current) => current with
+    {
+        BytesSent = earlier.BytesSent + current.BytesSent,
+        BytesReceived = earlier.BytesReceived + current.BytesReceived,
+        FramingBytesSent = earlier.FramingBytesSent + current.FramingBytesSent,
+        BytesReinjected = earlier.BytesReinjected + current.BytesReinjected,
+        BytesDuplicated = earlier.BytesDuplicated + current.BytesDuplicated,
+        DuplicateBytesReceived = earlier.DuplicateBytesReceived + current.DuplicateBytesReceived,
+    };
+
+    private string RelayName => options.Join.Hosts[0].ToString();
+
+    /// <summary>Serves one bond from its first moment to its last.</summary>
+    private async Task ServeAsync(AgentBond opened, CancellationToken bondOver)
+    {
+        await localProbes; // warnings come before "ready"
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(bondOver);
+        try
+        {
+            await using var channel = new ControlChannel(await opened.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over.Token));
+            lock (gate) (bond, control) = (opened, channel);
+            foreach (var tunnel in tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(tunnel.Registration(options.IsTakeover), over.Token);
+            var accepting = AcceptAsync(opened, over.Token);
+            try
+            {
+                await ReadControlAsync(channel, over.Token);
+                // The relay ended the control stream of a living bond: nothing more can be agreed on it.
+                if (!over.IsCancellationRequested) await opened.CloseAsync(ProtocolError.Internal, "the control stream ended");
+            }
+            finally
+            {
+                await over.CancelAsync();
+                await accepting;
+            }
+        }
+        catch (Exception error) when (error is BondStreamException || (error is OperationCanceledException && over.IsCancellationRequested))
+        {
+            // The bond is over; the link opens another or ends.
+        }
+        catch (ProtocolException error)
+        {
+            observer.Problem(new("internal", $"{RelayName} sent a control message that cannot be read: {error.Message}"));
+            await opened.CloseAsync(error.Error, error.Message);
+        }
+        finally
+        {
+            Forget(opened);
+        }
+    }
+
+    private void Forget(AgentBond ended)
+    {
+        var last = ended.Snapshot().Statistics;
+        lock (gate)
+        {
+            if (bond != ended) return;
+            earlierBonds = Sum(earlierBonds, last);
+            (bond, control) = (null, null);
+        }
+    }
+
+    private async Task ReadControlAsync(ControlChannel channel, CancellationToken stop)
+    {
+        while (await channel.ReceiveAsync(stop) is { } message)
+        {
+            switch (message)
+            {
+                case TunnelReady ready when Find(ready.Tunnel) is { } tunnel:
+                    if (tunnel.HandleReady(ready.Url)) observer.TunnelReady(tunnel.Target, ready.Url);
+                    break;
+                case TunnelRefused refused when Find(refused.Tunnel) is { } tunnel:
+                    Lose(tunnel, RefusalProblem.From(refused, tunnel, RelayName));
+                    break;
+                case TunnelSuperseded superseded when Find(superseded.Tunnel) is { } tunnel:
+                    Lose(tunnel, RefusalProblem.From(superseded, tunnel, RelayName));
+                    break;
+            }
+        }
+    }
+
+    /// <summary>The relay no longer serves <paramref name="tunnel"/>, or never did; it is not asked again.</summary>
+    /// <exception cref="TunnelAgentException">It was the last one, or one that never was ready: what the user asked for cannot be had.</exception>
+    private void Lose(AgentTunnel tunnel, AgentProblem problem)
+    {
+        tunnel.IsLost = true;
+        if (tunnel.Url is null || tunnels.All(other => other.IsLost)) throw new TunnelAgentException(problem);
+        observer.Problem(problem);
+    }
+
+    private AgentTunnel? Find(ulong id) => id >= 1 && id <= (ulong)tunnels.Count ? tunnels[(int)id - 1] : null;
+
+    private async Task AcceptAsync(AgentBond opened, CancellationToken stop)
+    {
+        try
+        {
+            while (await opened.AcceptStreamAsync(stop) is { } stream) streams.Start(() => ServeStreamAsync(stream));
+        }
+        catch (Exception error) when (error is BondStreamException or OperationCanceledException)
+        {
+            // The bond is over.
+        }
+    }
+
+    private async Task ServeStreamAsync(BondStream stream)
+    {
+        if (stream.Header.Kind == StreamKind.Control || Find(stream.Header.Tunnel) is not { IsLost: false } tunnel)
+        {
+            stream.Abort(StreamError.TunnelUnknown);
+            return;
+        }
+        Socket local;
+        try
+        {
+            local = await tunnel.Target.ConnectAsync(CancellationToken.None);
+        }
+        catch (SocketException error)
+        {
+            stream.Abort(StreamError.LocalUnreachable);
+            ReportUnreachable(tunnel, error, "a visitor was turned away");
+            return;
+        }
+        tunnel.IsUnreachable = false;
+        await new StreamPump(stream, local, options.TimeProvider).RunAsync();
+    }
+
+    /// <summary>Looks once whether the local service listens, to warn before a visitor finds out.</summary>
+    private async Task ProbeAsync(AgentTunnel tunnel, CancellationToken stop)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        limit.CancelAfter(TimeSpan.FromSeconds(1)); // "ready" waits for this
+        try
+        {
+            (await tunnel.Target.ConnectAsync(limit.Token)).Dispose();
+        }
+        catch (SocketException error)
+        {
+            ReportUnreachable(tunnel, error, "the tunnel works as soon as something listens there");
+        }
+        catch (OperationCanceledException)
+        {
+            if (!stop.IsCancellationRequested) ReportUnreachable(tunnel, new((int)SocketError.TimedOut), "the tunnel works as soon as it does");
+        }
+    }
+
+    /// <summary>Tells it once for each time the service goes away, however many visitors come.</summary>
+    private void ReportUnreachable(AgentTunnel tunnel, SocketException error, string effect)
+    {
+        if (tunnel.IsUnreachable) return;
+        tunnel.IsUnreachable = true;
+        var why = error.SocketErrorCode switch
+        {
+            SocketError.ConnectionRefused => "nothing listens on",
+            SocketError.TimedOut => "no answer from",
+            SocketError.HostNotFound or SocketError.NoData or SocketError.TryAgain => "no address is known for",
+            SocketError.TooManyOpenSockets => "this process may open no more connections, not to",
+            _ => "no connection to",
+        };
+        observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}"));
+    }
+
+    private async Task NoticeUnreachableAsync(CancellationToken stop)
+    {
+        try
+        {
+            await Task.Delay(options.UnreachableNotice, options.TimeProvider, stop);
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+        lock (gate)
+            if (bond is not null || tunnels.Any(tunnel => tunnel.Url is not null)) return;
+        observer.Problem(new("relay-unreachable", $"no network of this machine has reached {RelayName} yet; still trying"));
+    }
+
+    private async Task DrainAsync(CancellationTokenSource end, CancellationToken drain)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(drain, end.Token);
+        await Task.Delay(Timeout.InfiniteTimeSpan, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (end.IsCancellationRequested) return;
+        ControlChannel? channel;
+        lock (gate) channel = control;
+        if (channel is not null)
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
+            limit.CancelAfter(options.DrainTime);
+            try
+            {
+                foreach (var tunnel in tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(new UnregisterTunnel(tunnel.Id), limit.Token);
+                await streams.WhenEmptyAsync().WaitAsync(limit.Token);
+            }
+            catch (Exception error) when (error is OperationCanceledException or BondStreamException or ObjectDisposedException)
+            {
+                // Time is up, or the bond went meanwhile: nothing is left to wait for.
+            }
+        }
+        await end.CancelAsync();
+    }
+}
+
+/// <summary>An agent's numbers at one moment.</summary>
+/// <param name="Bytes">Counters since the agent started, over all its bonds.</param>
+/// <param name="Streams">Visitors' streams being served.</param>
+/// <param name="Subflows">Of the bond of now; empty without one.</param>
+public sealed record AgentStatistics(BondStatistics Bytes, int Streams, IReadOnlyList<SubflowSnapshot> Subflows);

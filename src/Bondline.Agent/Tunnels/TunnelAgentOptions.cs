@@ -1,0 +1,44 @@
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Agent;
+
+/// <summary>What a <see cref="TunnelAgent"/> runs with.</summary>
+public sealed record TunnelAgentOptions
+{
+    public required JoinUrl Join { get; init; }
+
+    /// <summary>This process's identity over restarts, from <see cref="AgentSettings.LockInstance"/>.</summary>
+    public required Guid Instance { get; init; }
+
+    /// <summary>At least one; all share one bond.</summary>
+    public required IReadOnlyList<TunnelRequest> Tunnels { get; init; }
+
+    /// <summary>Interfaces the user named.</summary>
+    /// <value>Default empty: chosen automatically.</value>
+    public IReadOnlyList<PathRule> Paths { get; init; } = [];
+
+    /// <summary>Use the interfaces of <see cref="Paths"/> and no other.</summary>
+    public bool PathsAreExclusive { get; init; } = true;
+
+    /// <summary>Take names and ports from other agents of the same token.</summary>
+    public bool IsTakeover { get; init; }
+
+    /// <summary>How long streams may go on after the agent was asked to end.</summary>
+    /// <value>Default 2 s; zero ends them at once.</value>
+    public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Without a bond for this long after the start, the user is told that the relay cannot be reached.</summary>
+    /// <value>Default 5 s.</value>
+    public TimeSpan UnreachableNotice { get; init; } = TimeSpan.FromSeconds(5);
+
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    public ITransportLog Log { get; init; } = SilentTransportLog.Instance;
+}
+
+/// <summary>One tunnel to ask the relay for.</summary>
+/// <param name="Target">Where it leads.</param>
+/// <param name="Name">The name of an HTTP tunnel; null leaves it to the relay.</param>
+/// <param name="RemotePort">The relay's port of a TCP tunnel; null leaves it to the relay.</param>
+public sealed record TunnelRequest(LocalTarget Target, string? Name = null, int? RemotePort = null);
