@@ -25,7 +25,7 @@ internal sealed record CommandHost
         Error = Writer(Console.OpenStandardError()),
         Input = Console.In,
         Environment = name => global::System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
-        Stop = new StopSignals(),
+        Stop = new StopSignals(isOfProcess: true),
     };
 
     // Every line is somebody's event: it leaves the process when it is written. Several threads report, so the writer is synchronized.

@@ -61,6 +61,9 @@ internal static class CommandLine
     {
         var root = new RootCommand("A developer tunnel that does not drop: one public URL, every network of this machine.");
         foreach (var option in CommonOptions.All) root.Add(option);
+        root.Add(HttpCommand.Create(host));
+        root.Add(TcpCommand.Create(host));
+        root.Add(LoginCommand.Create(host));
         root.Add(HelpCommand.Create(host, root));
         root.Add(LabCommand.Create(host));
         root.SetAction(_ => root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = host.Output, Error = host.Error }));

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Bondline.Cli;
 
 /// <summary>Ctrl-C, SIGTERM and SIGHUP as two tokens: the first signal asks to finish what is running, the second to end at once.</summary>
-internal sealed class StopSignals : IDisposable
+/// <param name="isOfProcess">False for a command that runs inside another program, which keeps its signals and calls <see cref="Raise"/>.</param>
+internal sealed class StopSignals(bool isOfProcess) : IDisposable
 {
     private readonly CancellationTokenSource drain = new();
     private readonly CancellationTokenSource now = new();
@@ -18,7 +19,7 @@ internal sealed class StopSignals : IDisposable
     /// <summary>Takes the signals over from the runtime; until then they end the process as usual.</summary>
     public void Listen()
     {
-        if (registrations.Count > 0) return;
+        if (!isOfProcess || registrations.Count > 0) return;
         foreach (var signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP])
             registrations.Add(PosixSignalRegistration.Create(signal, context =>
             {

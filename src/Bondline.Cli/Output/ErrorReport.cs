@@ -15,5 +15,5 @@ internal static class ErrorReport
     public static string Line(string code, string message, string? next) =>
         $"{message} ({code}). {(next is null ? "More" : next + "; more")}: bondline help {code}";
 
-    private static string Sentence(string message, string? next) => next is null ? $"{message}." : $"{message}. {next}.";
+    public static string Sentence(string message, string? next) => next is null ? $"{message}." : $"{message}. {next}.";
 }

@@ -20,19 +20,24 @@ internal sealed record ErrorLine(string Event, string Code, string Message)
     public ErrorLine(string code, string message) : this("error", code, message) { }
 }
 
+/// <summary>A stats line; every counter is since the start, over all bonds.</summary>
 /// <param name="Event">Always <c>stats</c>.</param>
-/// <param name="UpBytes">From local services to visitors since the start.</param>
-/// <param name="DownBytes">From visitors to local services since the start.</param>
-/// <param name="ReinjectedBytes">Sent again on another subflow since the bond opened.</param>
-/// <param name="DuplicatedBytes">Small frames sent on two subflows on purpose since the bond opened.</param>
+/// <param name="UpBytes">Stream bytes from local services towards visitors.</param>
+/// <param name="DownBytes">Stream bytes from visitors.</param>
+/// <param name="FramingBytes">Frame headers and control frames sent.</param>
+/// <param name="ReinjectedBytes">Sent again on another subflow.</param>
+/// <param name="DuplicatedBytes">Small frames sent on two subflows on purpose.</param>
+/// <param name="DuplicatesReceivedBytes">Stream bytes that came again.</param>
 /// <param name="Streams">Visitors' connections open now.</param>
 /// <param name="Paths">One per subflow.</param>
 internal sealed record StatsLine(
     string Event,
     long UpBytes,
     long DownBytes,
+    long FramingBytes,
     long ReinjectedBytes,
     long DuplicatedBytes,
+    long DuplicatesReceivedBytes,
     int Streams,
     IReadOnlyList<StatsPath> Paths);
 

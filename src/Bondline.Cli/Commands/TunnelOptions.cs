@@ -1,0 +1,43 @@
+using System.CommandLine;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary>Options that <c>http</c> and <c>tcp</c> share.</summary>
+internal sealed class TunnelOptions
+{
+    public Option<string?> Paths { get; } = new("--paths")
+    {
+        Description = "Networks to use, as eth0,wlan0:backup. After the colon: prefer, normal, backup, metered or off. Default: every one that suits.",
+        HelpName = "NAME[:POLICY],...",
+    };
+
+    public Option<string?> Mode { get; } = new("--mode") { Description = "How the networks are used together: auto.", HelpName = "MODE" };
+
+    public Option<string?> Carrier { get; } = new("--carrier") { Description = "What carries the bond: auto, bond or mptcp.", HelpName = "CARRIER" };
+
+    public Option<bool> Takeover { get; } = new("--takeover") { Description = "Take the name or port from another agent of the same token." };
+
+    public Option<bool> Lan { get; } = new("--lan") { Description = "Without a relay: let the local network open the URL too." };
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[Paths, Mode, Carrier, Takeover, Lan]) command.Add(option);
+    }
+
+    /// <exception cref="CommandException">A value is wrong, or this version has not got it.</exception>
+    public TunnelSettings Read(ParseResult line)
+    {
+        if (line.GetValue(Mode) is { } mode && mode != "auto")
+            throw mode is "redundant" or "lowest-latency" or "backup-only"
+                ? new CommandException("not-available", $"this version has not got --mode {mode}", "Use --mode auto; --paths NAME:backup keeps a network for emergencies")
+                : new CommandException("usage", $"\"{mode}\" is no mode", "Use --mode auto");
+        if (line.GetValue(Carrier) is { } carrier && carrier is not ("auto" or "bond"))
+            throw carrier == "mptcp"
+                ? new CommandException("not-available", "this version has not got --carrier mptcp", "Use --carrier bond, which bonds the same networks in the program itself")
+                : new CommandException("usage", $"\"{carrier}\" is no carrier", "Use --carrier auto or --carrier bond");
+        return new(PathRules.Parse(line.GetValue(Paths)), line.GetValue(Takeover), line.GetValue(Lan));
+    }
+}
+
+/// <summary>The values of <see cref="TunnelOptions"/>.</summary>
+internal sealed record TunnelSettings(PathRules Paths, bool IsTakeover, bool IsLan);

@@ -1,0 +1,46 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Bondline.Agent;
+using Bondline.Transport;
+
+namespace Bondline.Cli;
+
+/// <summary><c>--json</c>: one object a line.</summary>
+internal sealed class JsonReport(TextWriter output) : IAgentReport
+{
+    private readonly PathChanges changes = new();
+
+    public void TunnelReady(LocalTarget target, string url) => Write(new ReadyLine(url, target.ToString(), "bond"), EventJson.Lines.ReadyLine);
+
+    public void PathChanged(PathReport path)
+    {
+        if (changes.IsNews(path))
+            Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null), EventJson.Lines.PathLine);
+    }
+
+    public void Problem(AgentProblem problem) => Write(new ErrorLine(problem.Code, ErrorReport.Sentence(problem.Message, problem.Next)), EventJson.Lines.ErrorLine);
+
+    public void Statistics(AgentStatistics statistics) => Write(
+        new StatsLine(
+            "stats",
+            statistics.Bytes.BytesSent,
+            statistics.Bytes.BytesReceived,
+            statistics.Bytes.FramingBytesSent,
+            statistics.Bytes.BytesReinjected,
+            statistics.Bytes.BytesDuplicated,
+            statistics.Bytes.DuplicateBytesReceived,
+            statistics.Streams,
+            [.. statistics.Subflows.Select(subflow => new StatsPath(
+                subflow.Path,
+                subflow.State.ToString().ToLowerInvariant(),
+                Milliseconds(subflow.SmoothedRtt),
+                Math.Round(subflow.RateBytesPerSecond * 8 / 1e6, 2),
+                subflow.BytesSent,
+                subflow.BytesReceived,
+                subflow.BytesReinjected))]),
+        EventJson.Lines.StatsLine);
+
+    private void Write<T>(T line, JsonTypeInfo<T> type) => output.WriteLine(JsonSerializer.Serialize(line, type));
+
+    private static double Milliseconds(TimeSpan span) => Math.Round(span.TotalMilliseconds, 1);
+}

@@ -1,0 +1,29 @@
+using System.Collections.Concurrent;
+using Bondline.Transport;
+
+namespace Bondline.Cli;
+
+/// <summary>Which reports of a path say something new: its state or the reason changed, not only its round-trip time.</summary>
+internal sealed class PathChanges
+{
+    private readonly ConcurrentDictionary<string, (PathState State, string? Reason)> last = new();
+
+    public bool IsNews(PathReport path)
+    {
+        var seen = (path.State, path.Reason);
+        if (last.TryGetValue(path.Path, out var before) && before == seen) return false;
+        last[path.Path] = seen;
+        return true;
+    }
+
+    /// <summary>The state as programs and people read it.</summary>
+    public static string Name(PathState state) => state switch
+    {
+        PathState.Connecting => "connecting",
+        PathState.Active => "active",
+        PathState.Suspect => "suspect",
+        PathState.Dead => "dead",
+        PathState.Closed => "closed",
+        _ => "left-out",
+    };
+}

@@ -1,0 +1,35 @@
+using System.Globalization;
+using Bondline.Agent;
+using Bondline.Transport;
+
+namespace Bondline.Cli;
+
+/// <summary>Plain lines: URLs and statistics on standard output, everything else on standard error.</summary>
+internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQuiet) : IAgentReport
+{
+    private readonly PathChanges changes = new();
+
+    public void TunnelReady(LocalTarget target, string url) => output.WriteLine($"{url} -> {target}");
+
+    public void PathChanged(PathReport path)
+    {
+        if (isQuiet || !changes.IsNews(path)) return;
+        var rtt = path.Rtt is { } value ? Format($" {value.TotalMilliseconds:0.0} ms") : "";
+        var why = path.Detail ?? path.Reason;
+        error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{rtt}{(why is null ? "" : $" ({why})")}");
+    }
+
+    public void Problem(AgentProblem problem) => error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");
+
+    public void Statistics(AgentStatistics statistics)
+    {
+        var bytes = statistics.Bytes;
+        var line = Format($"up {bytes.BytesSent / 1e6:0.0} MB, down {bytes.BytesReceived / 1e6:0.0} MB, {statistics.Streams} streams")
+            + Format($", reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB");
+        foreach (var subflow in statistics.Subflows)
+            line += Format($" | {subflow.Path} {subflow.State.ToString().ToLowerInvariant()} {subflow.SmoothedRtt.TotalMilliseconds:0.0} ms {subflow.RateBytesPerSecond * 8 / 1e6:0.0} Mbit/s");
+        output.WriteLine(line);
+    }
+
+    private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Bondline.Agent;
+using Bondline.Cli.Commands;
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Cli;
+
+/// <summary>What <c>http</c> and <c>tcp</c> do once parsed: choose the relay, run the agent, report, end.</summary>
+internal static class TunnelRun
+{
+    /// <param name="host">The process's edge.</param>
+    /// <param name="line">The command line, for the common options.</param>
+    /// <param name="tunnelSettings">The options of both commands.</param>
+    /// <param name="requests">The tunnels to ask for; default names come from the settings.</param>
+    public static async Task<int> StartAsync(CommandHost host, ParseResult line, TunnelSettings tunnelSettings, Func<AgentSettings, IReadOnlyList<TunnelRequest>> requests)
+    {
+        host.Stop.Listen();
+        var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
+        var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
+        IReadOnlyList<TunnelRequest> tunnels;
+        InstanceLock? held = null;
+        try
+        {
+            tunnels = requests(settings);
+            held = settings.LockInstance(Purpose(join, tunnels));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException("settings-unusable", $"{settings.Folder} cannot be used: {error.Message.TrimEnd('.')}", "Point $XDG_CONFIG_HOME at a folder of your own");
+        }
+        using (held)
+        {
+            var report = Report(host, line);
+            var agent = new TunnelAgent(
+                new TunnelAgentOptions
+                {
+                    Join = join ?? throw new CommandException("usage", "no relay is configured", "Run \"bondline login JOIN-URL\" or pass --relay"),
+                    Instance = held.Id,
+                    Tunnels = tunnels,
+                    Paths = tunnelSettings.Paths.Rules,
+                    PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
+                    IsTakeover = tunnelSettings.IsTakeover,
+                    Log = line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : SilentTransportLog.Instance,
+                },
+                report);
+            return await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
+        }
+    }
+
+    private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics)
+    {
+        using var over = new CancellationTokenSource();
+        var statistics = hasStatistics ? ReportStatisticsAsync(agent, report, over.Token) : Task.CompletedTask;
+        try
+        {
+            await agent.RunAsync(host.Stop.Drain, host.Stop.Now);
+            return (int)(host.Stop.Now.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Success);
+        }
+        catch (TunnelAgentException error)
+        {
+            throw new CommandException(error.Problem.Code, error.Problem.Message, error.Problem.Next);
+        }
+        finally
+        {
+            await over.CancelAsync();
+            await statistics;
+        }
+    }
+
+    private static async Task ReportStatisticsAsync(TunnelAgent agent, IAgentReport report, CancellationToken over)
+    {
+        using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        try
+        {
+            while (await second.WaitForNextTickAsync(over)) report.Statistics(agent.Snapshot());
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent has ended.
+        }
+    }
+
+    private static IAgentReport Report(CommandHost host, ParseResult line) =>
+        line.GetValue(CommonOptions.Json) ? new JsonReport(host.Output) : new PlainReport(host.Output, host.Error, line.GetValue(CommonOptions.Quiet));
+
+    /// <summary>Two processes with the same purpose are two instances; the same command started again is the same one.</summary>
+    private static string Purpose(JoinUrl? join, IReadOnlyList<TunnelRequest> tunnels)
+    {
+        var relay = join is null ? "embedded" : $"{join.Token.Id}@{join.Hosts[0]}";
+        return string.Join(' ', (string[])[relay, .. tunnels.Select(tunnel => $"{tunnel.Target.Kind}:{tunnel.Target.Key}")]);
+    }
+}

@@ -1,0 +1,67 @@
+using Bondline.Agent;
+using Bondline.Protocol;
+using Bondline.Transport;
+using Xunit;
+
+namespace Bondline.Cli.Tests;
+
+public sealed class ReportTests
+{
+    private readonly StringWriter output = new() { NewLine = "\n" }, error = new() { NewLine = "\n" };
+
+    [Fact]
+    public void Json_lines_are_as_scripts_know_them()
+    {
+        TellEverything(new JsonReport(output));
+        Assert.Equal(
+            """
+            {"event":"ready","url":"http://calm-otter.lab.test:8000","local":"http://127.0.0.1:3000","carrier":"bond"}
+            {"event":"path","path":"eth0","state":"connecting"}
+            {"event":"path","path":"eth0","state":"active","rttMs":10.2}
+            {"event":"path","path":"tun0","state":"left-out","reason":"vpn"}
+            {"event":"error","code":"local-unreachable","message":"nothing listens on http://127.0.0.1:3000: it's \"down\"."}
+            {"event":"error","code":"name-taken","message":"no. Take another --name."}
+            {"event":"stats","upBytes":1500000,"downBytes":2,"framingBytes":6,"reinjectedBytes":3,"duplicatedBytes":4,"duplicatesReceivedBytes":7,"streams":5,"paths":[{"path":"eth0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3}]}
+
+            """,
+            output.ToString());
+    }
+
+    [Fact]
+    public void Plain_lines_put_results_on_standard_output_and_the_rest_on_standard_error()
+    {
+        TellEverything(new PlainReport(output, error, isQuiet: false));
+        Assert.Equal(
+            """
+            http://calm-otter.lab.test:8000 -> http://127.0.0.1:3000
+            up 1.5 MB, down 0.0 MB, 5 streams, reinjected 0.0 MB, duplicated 0.0 MB | eth0 active 10.2 ms 48.1 Mbit/s
+
+            """,
+            output.ToString());
+        Assert.Equal(
+            """
+            path eth0: connecting
+            path eth0: active 10.2 ms
+            path tun0: left-out (it is a VPN; name it in --paths to use it)
+            warning: nothing listens on http://127.0.0.1:3000: it's "down" (local-unreachable). More: bondline help local-unreachable
+            warning: no (name-taken). Take another --name; more: bondline help name-taken
+
+            """,
+            error.ToString());
+    }
+
+    private static void TellEverything(IAgentReport report)
+    {
+        LocalTarget.TryParse("3000", TunnelKind.Http, out var target);
+        var rtt = TimeSpan.FromMilliseconds(10.24);
+        report.TunnelReady(target!, "http://calm-otter.lab.test:8000");
+        report.PathChanged(new("eth0", PathState.Connecting, null, null, null));
+        report.PathChanged(new("eth0", PathState.Active, null, null, rtt));
+        report.PathChanged(new("eth0", PathState.Active, null, null, rtt * 2)); // only the RTT: no news
+        report.PathChanged(new("tun0", PathState.LeftOut, "vpn", "it is a VPN; name it in --paths to use it", null));
+        report.Problem(new("local-unreachable", "nothing listens on http://127.0.0.1:3000: it's \"down\""));
+        report.Problem(new("name-taken", "no", "Take another --name"));
+        var bytes = new BondStatistics { BytesSent = 1_500_000, BytesReceived = 2, FramingBytesSent = 6, BytesReinjected = 3, BytesDuplicated = 4, DuplicateBytesReceived = 7 };
+        report.Statistics(new(bytes, 5, [new(new(1), "eth0", SubflowState.Active, SubflowReason.None, SubflowPolicy.Normal, rtt, rtt, 48.1e6 / 8, 10, 20, 3, null, null)]));
+    }
+}
