@@ -64,8 +64,9 @@ internal static class CommandLine
         root.Add(HttpCommand.Create(host));
         root.Add(TcpCommand.Create(host));
         root.Add(LoginCommand.Create(host));
-        root.Add(HelpCommand.Create(host, root));
+        root.Add(RelayCommand.Create(host));
         root.Add(LabCommand.Create(host));
+        root.Add(HelpCommand.Create(host, root));
         root.SetAction(_ => root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = host.Output, Error = host.Error }));
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new ExampleHelp((HelpAction)help.Action!);

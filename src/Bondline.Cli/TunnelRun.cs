@@ -18,6 +18,7 @@ internal static class TunnelRun
         host.Stop.Listen();
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
         var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
+        if (join is not null && tunnelSettings.IsLan) throw new CommandException("usage", "--lan is for the relay in this process, and one is configured", "Leave --lan out");
         IReadOnlyList<TunnelRequest> tunnels;
         InstanceLock? held = null;
         try
@@ -31,11 +32,13 @@ internal static class TunnelRun
         }
         using (held)
         {
+            await using var embedded = join is null ? await EmbeddedRelay.StartAsync(tunnelSettings.IsLan, host.Stop.Drain) : null;
+            if (embedded is not null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
             var report = Report(host, line);
             var agent = new TunnelAgent(
                 new TunnelAgentOptions
                 {
-                    Join = join ?? throw new CommandException("usage", "no relay is configured", "Run \"bondline login JOIN-URL\" or pass --relay"),
+                    Join = embedded?.Join ?? join!,
                     Instance = held.Id,
                     Tunnels = tunnels,
                     Paths = tunnelSettings.Paths.Rules,
