@@ -170,6 +170,22 @@ quickest() {
 
 check launcher check_launcher
 
+# What a newcomer sees: a clone of the last commit, no packages in the cache, the first program within three minutes.
+check_fresh_clone() {
+    local folder=$root/.build/fresh start status
+    rm -rf "$folder"
+    git clone --quiet . "$folder/clone" || return 1
+    start=$(date +%s)
+    NUGET_PACKAGES=$folder/packages "$folder/clone/bondline" --version >"$folder/stdout"
+    status=$?
+    echo "first start from a clone: $(($(date +%s) - start)) s" | tee -a "$results/measurements"
+    [ "$(wc -l <"$folder/stdout")" = 1 ] || { echo "standard output has more than the version:"; cat "$folder/stdout"; status=1; }
+    [ $(($(date +%s) - start)) -lt 180 ] || status=1
+    rm -rf "$folder"
+    return $status
+}
+[ "$mode" != long ] || check fresh-clone check_fresh_clone
+
 # ---- test projects ---------------------------------------------------------------------------------------------------------------
 
 filter=()
