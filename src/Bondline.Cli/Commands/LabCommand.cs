@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net;
 using Bondline.Lab;
 using Bondline.Linux;
 
@@ -12,6 +13,7 @@ internal static class LabCommand
         var command = new Command("lab", "Emulated networks to try bondline on.") { Hidden = true };
         command.Add(CreateUp(host));
         command.Add(CreateLink(host));
+        command.Add(CreateTraffic(host));
         return command;
     }
 
@@ -58,6 +60,46 @@ internal static class LabCommand
         }));
         return command;
     }
+
+    private static Command CreateTraffic(CommandHost host)
+    {
+        var defaults = new TrafficOptions(TrafficRole.SendRecords);
+        var role = new Argument<TrafficRole>("role");
+        var listen = new Option<string?>("--listen") { HelpName = "ADDRESS:PORT" };
+        var connect = new Option<string?>("--connect") { HelpName = "ADDRESS:PORT" };
+        var size = new Option<int?>("--size") { Description = "Bytes of a record or ping.", HelpName = "BYTES" };
+        var every = new Option<double?>("--every") { Description = "Milliseconds between two.", HelpName = "MS" };
+        var bytes = new Option<long>("--bytes") { Description = "How much bulk to send; 0: no end." };
+        var connections = new Option<int>("--connections") { Description = "How many to hold.", DefaultValueFactory = _ => defaults.Connections };
+        var noHash = new Option<bool>("--no-hash") { Description = "Compute no SHA-256." };
+        var device = new Option<string?>("--device") { Description = "Bind to an interface.", HelpName = "NAME" };
+        var control = new Option<string?>("--congestion-control") { HelpName = "NAME" };
+        var command = new Command("traffic", "Be one end of a measurement, driven by \"report\" and \"stop\" lines on standard input.")
+        {
+            role, listen, connect, size, every, bytes, connections, noHash, device, control,
+        };
+        command.SetAction((line, _) => Reporting(host, () =>
+        {
+            var options = new TrafficOptions(line.GetRequiredValue(role));
+            options = options with
+            {
+                Listen = Address(line.GetValue(listen)),
+                Connect = Address(line.GetValue(connect)),
+                SizeBytes = line.GetValue(size) ?? options.SizeBytes,
+                Every = line.GetValue(every) is { } milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : options.Every,
+                Bytes = line.GetValue(bytes),
+                Connections = line.GetValue(connections),
+                IsHashed = !line.GetValue(noHash),
+                Device = line.GetValue(device),
+                CongestionControl = line.GetValue(control),
+            };
+            return TrafficProgram.Run(options, host.Input, host.Output) ? Task.CompletedTask : throw new LabException("the traffic did not get through");
+        }));
+        return command;
+    }
+
+    private static IPEndPoint? Address(string? text) =>
+        text is null ? null : IPEndPoint.TryParse(text, out var address) ? address : throw new LabException($"\"{text}\" is no address and port.");
 
     // The lab's errors have no code and no page: whoever meets them is at the source.
     private static async Task<int> Reporting(CommandHost host, Func<Task> work)

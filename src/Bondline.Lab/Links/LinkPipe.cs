@@ -61,12 +61,12 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
         Volatile.Read(ref _packets), Volatile.Read(ref _bytes), Volatile.Read(ref _droppedQueue), Volatile.Read(ref _droppedLoss),
         Volatile.Read(ref _droppedSilence), Volatile.Read(ref _droppedOther), Volatile.Read(ref _mostLate) / 1000);
 
-    /// <summary>Takes waiting packets in, at most one batch.</summary>
+    /// <summary>Takes waiting packets in, at most one batch, as if they all came <paramref name="now"/>.</summary>
     /// <returns>False if more may be waiting.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public bool TakeIn(long now, Span<byte> scratch)
+    public bool TakeIn(long now, Span<byte> scratch, out int taken)
     {
-        for (var i = 0; i < Batch; i++)
+        for (taken = 0; taken < Batch; taken++)
         {
             var room = _queue.Reserve(TunDevice.MaxPacketLength);
             var length = from.Read(room.IsEmpty ? scratch : room);
@@ -82,9 +82,11 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
     }
 
     /// <summary>Hands over the packets that are due.</summary>
+    /// <returns>How many there were.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void HandOver(long now)
+    public int HandOver(long now)
     {
+        var handed = 0;
         long due;
         while ((due = _queue.NextDue) <= now)
         {
@@ -100,7 +102,9 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
             }
             if (now - due > _mostLate) _mostLate = now - due;
             _queue.RemoveFirst();
+            handed++;
         }
+        return handed;
     }
 
     public void Dispose() => _queue.Dispose();

@@ -84,7 +84,9 @@ public sealed class LabLink : IAsyncDisposable
     public Task CarrierUpAsync() => AskAsync(new(LinkCommand.CarrierUp));
 
     /// <summary>Takes the laptop's addresses of this link away, and with them its routes.</summary>
-    public Task RemoveAddressAsync() => _lab.IpAsync(_lab.Laptop, $"addr flush dev {Name} scope global");
+    public Task RemoveAddressAsync() => _lab.IpAsync(_lab.Laptop,
+        $"route del ::/0 dev {Name}", // the kernel itself drops only what is IPv4
+        $"addr flush dev {Name} scope global");
 
     /// <summary>Gives the laptop its addresses and default routes of this link again.</summary>
     public Task RestoreAddressAsync() => _lab.IpAsync(_lab.Laptop, [.. LaptopAddressing(Number, Name)]);

@@ -99,6 +99,14 @@ public sealed partial class LabNetwork : IAsyncDisposable
     public Task<ProcessResult> RunAsync(NetworkNamespace inside, string file, IEnumerable<string> arguments, CancellationToken stop = default) =>
         LabProcess.RunAsync(inside, file, arguments, stop: stop);
 
+    /// <summary>Starts one end of a measurement in one of the lab's namespaces; it is killed with the lab at the latest.</summary>
+    public async Task<LabTraffic> StartTrafficAsync(NetworkNamespace inside, TrafficOptions options)
+    {
+        var traffic = await LabTraffic.StartAsync(Program, inside, options);
+        lock (_processes) _processes.Add(traffic.Process);
+        return traffic;
+    }
+
     /// <summary>The counters of every link, in order.</summary>
     public async Task<IReadOnlyList<LinkCounters>> CountersAsync()
     {
@@ -128,6 +136,7 @@ public sealed partial class LabNetwork : IAsyncDisposable
 
     private async Task SetUpAsync(LabOptions options, CancellationToken stop)
     {
+        if (options.CongestionControl is { } wanted) AllowCongestionControl(wanted);
         foreach (var side in new[] { Laptop, Relay })
         {
             side.Run(() =>
@@ -141,8 +150,15 @@ public sealed partial class LabNetwork : IAsyncDisposable
         }
         await IpAsync(Laptop, "link set lo up");
         await IpAsync(Relay, "link set lo up", $"addr add {Address}/32 dev lo", $"addr add {Address6}/128 dev lo");
-        for (var i = 0; i < options.Links.Count; i++)
-            _links.Add(await LabLink.StartAsync(this, i + 1, options.Links[i], options.Seed * 100 + (ulong)i, stop));
+        var starting = options.Links.Select((link, i) => LabLink.StartAsync(this, i + 1, link, options.Seed * 100 + (ulong)i, stop)).ToArray();
+        try
+        {
+            await Task.WhenAll(starting);
+        }
+        finally
+        {
+            _links.AddRange(starting.Where(link => link.IsCompletedSuccessfully).Select(link => link.Result)); // whoever disposes the lab ends them
+        }
         if (options.UseMultipathTcp) await UseMultipathTcpAsync();
     }
 
@@ -150,6 +166,14 @@ public sealed partial class LabNetwork : IAsyncDisposable
     {
         await IpAsync(Relay, "mptcp limits set subflows 8 add_addr_accepted 8");
         await IpAsync(Laptop, ["mptcp limits set subflows 8 add_addr_accepted 8", .. _links.Select(link => $"mptcp endpoint add {link.LaptopAddress} dev {link.Name} subflow")]);
+    }
+
+    // A namespace may only choose among the algorithms that the machine's own namespace allows ordinary programs.
+    private static void AllowCongestionControl(string name)
+    {
+        const string Allowed = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
+        var allowed = File.ReadAllText(Allowed).Trim();
+        if (!allowed.Split(' ').Contains(name)) Sysctl("net/ipv4/tcp_allowed_congestion_control", $"{allowed} {name}");
     }
 
     // /proc/sys/net shows the namespace of the thread that opens it.

@@ -24,6 +24,7 @@ public sealed class LabProcess : IAsyncDisposable
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(KeptLines) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly StringBuilder _error = new();
     private readonly Task _readingOutput, _readingError;
+    private bool _isDisposed;
 
     private LabProcess(Process process, string name)
     {
@@ -140,8 +141,10 @@ public sealed class LabProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Kills it, with what it started, if it still runs.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, true)) return; // whoever started it, or the lab it runs in
         try
         {
             if (!_process.HasExited) _process.Kill(entireProcessTree: true);
