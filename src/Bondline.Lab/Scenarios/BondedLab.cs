@@ -1,0 +1,140 @@
+using System.Text.Json;
+
+namespace Bondline.Lab;
+
+/// <summary>A lab in which a relay runs behind the links and an agent on the laptop, each the real program as its own process.</summary>
+/// <remarks>Everything it writes goes to a folder of its own, removed at the end. Relay: 10.77.100.1, TLS port 8443, HTTP 8000, TCP tunnels 7000-7099, domain lab.test.</remarks>
+public sealed class BondedLab : ILabTunnel
+{
+    public const int TlsPort = 8443, HttpPort = 8000;
+
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-lab-");
+    private readonly Dictionary<string, string> _environment;
+    private readonly List<string> _events = [];
+    private string[] _agentArguments = [];
+
+    private BondedLab(LabNetwork network)
+    {
+        Network = network;
+        _environment = new()
+        {
+            ["XDG_CONFIG_HOME"] = Path.Combine(_folder.FullName, "config"),
+            ["XDG_STATE_HOME"] = Path.Combine(_folder.FullName, "state"),
+            ["HOME"] = _folder.FullName,
+        };
+    }
+
+    public LabNetwork Network { get; }
+
+    public LabProcess Relay { get; private set; } = null!;
+
+    public LabProcess Agent { get; private set; } = null!;
+
+    /// <summary>The URL each local target got from the last <see cref="StartAgentAsync"/>.</summary>
+    public IReadOnlyDictionary<string, string> Urls { get; private set; } = new Dictionary<string, string>();
+
+    /// <summary>Every line of JSON the agent printed until it was ready.</summary>
+    public IReadOnlyList<string> AgentEvents => _events;
+
+    /// <summary>Starts the network and the relay.</summary>
+    public static async Task<BondedLab> StartAsync(LabOptions? options = null)
+    {
+        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new()));
+        try
+        {
+            await lab.StartRelayAsync();
+            return lab;
+        }
+        catch
+        {
+            await lab.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task StartRelayAsync()
+    {
+        Relay = LabProcess.Start(Network.Relay, Network.Program,
+            ["relay", "--listen", $"{LabNetwork.Address}", "--https-port", $"{TlsPort}", "--http-port", $"{HttpPort}", "--tcp-ports", "7000-7099", "--domain", "lab.test", "--data", Path.Combine(_folder.FullName, "relay"), "--json"],
+            _environment);
+        await Relay.WaitForLineAsync("\"listening\"", StartLimit);
+        if (_environment.ContainsKey("BONDLINE_RELAY")) return;
+        var created = await LabProcess.RunAsync(Network.Relay, Network.Program, ["relay", "token", "create", "lab", "--data", Path.Combine(_folder.FullName, "relay"), "--host", $"{LabNetwork.Address}:{TlsPort}"]);
+        _environment["BONDLINE_RELAY"] = created.ThrowIfFailed("bondline relay token create").Output.Trim();
+    }
+
+    /// <summary>Starts the agent afresh and waits until it uses every link.</summary>
+    public async Task OpenAsync(params int[] localPorts)
+    {
+        if (Agent is not null) await Agent.DisposeAsync();
+        await StartAgentAsync(localPorts);
+        await WaitForAllPathsAsync();
+    }
+
+    /// <summary>Starts <c>bondline tcp</c> over all links for local ports and waits until every tunnel is ready.</summary>
+    public Task StartAgentAsync(params int[] ports) => StartAgentAsync(ports.Length, ["tcp", .. ports.Select(port => $"{port}")]);
+
+    /// <summary>Starts the agent with a command line of its own; <c>--paths</c>, <c>--json</c> and <c>--stats</c> are added.</summary>
+    public async Task StartAgentAsync(int tunnels, IEnumerable<string> arguments)
+    {
+        _agentArguments = [.. arguments];
+        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", string.Join(',', Network.Links.Select(link => link.Name)), "--json", "--stats"], _environment);
+        await WaitUntilReadyAsync(tunnels);
+    }
+
+    /// <summary>Starts the agent again with the same command line, as after a crash.</summary>
+    public Task RestartAgentAsync() => StartAgentAsync(Urls.Count, _agentArguments);
+
+    /// <summary>Waits until every link has an active path.</summary>
+    public async Task WaitForAllPathsAsync()
+    {
+        var waiting = Network.Links.Select(link => link.Name).ToHashSet();
+        foreach (var line in _events) Note(line);
+        while (waiting.Count > 0) Note(await ReadAgentAsync());
+
+        void Note(string line)
+        {
+            using var json = JsonDocument.Parse(line);
+            if (!json.RootElement.TryGetProperty("path", out var path) || !json.RootElement.TryGetProperty("state", out var state)) return;
+            if (path.ValueKind != JsonValueKind.String) return;
+            if (state.GetString() == "active") waiting.Remove(path.GetString()!);
+        }
+    }
+
+    /// <summary>The visitors' address of the tunnel to a local port.</summary>
+    public System.Net.IPEndPoint Visit(int localPort) =>
+        System.Net.IPEndPoint.Parse(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value["tcp://".Length..]);
+
+    /// <summary>The next line the agent prints.</summary>
+    public async Task<string> ReadAgentAsync()
+    {
+        using var late = new CancellationTokenSource(StartLimit);
+        return await Agent.ReadLineAsync(late.Token) ?? throw new LabException($"The agent ended: {Agent.Error}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Agent is not null) await Agent.DisposeAsync();
+        if (Relay is not null) await Relay.DisposeAsync();
+        await Network.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    private async Task WaitUntilReadyAsync(int tunnels)
+    {
+        var urls = new Dictionary<string, string>();
+        _events.Clear();
+        while (urls.Count < tunnels)
+        {
+            var line = await ReadAgentAsync();
+            _events.Add(line);
+            using var json = JsonDocument.Parse(line);
+            var root = json.RootElement;
+            if (root.GetProperty("event").GetString() == "ready") urls[root.GetProperty("local").GetString()!] = root.GetProperty("url").GetString()!;
+            if (root.GetProperty("event").GetString() == "error") throw new LabException($"The agent failed: {line}");
+        }
+        Urls = urls;
+    }
+}

@@ -1,0 +1,182 @@
+using System.Net;
+
+namespace Bondline.Lab;
+
+/// <summary>Which way the bytes of a measurement go.</summary>
+public enum Flow
+{
+    /// <summary>From the laptop to a visitor behind the relay.</summary>
+    Up,
+
+    /// <summary>From a visitor to the laptop.</summary>
+    Down,
+}
+
+/// <summary>What is done to a link while bytes flow.</summary>
+public enum Fault
+{
+    SilentBoth,
+    SilentUp,
+    SilentDown,
+    Carrier,
+    Address,
+    Reset,
+}
+
+/// <summary>One stream measured without a fault.</summary>
+public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, IReadOnlyList<double> LinkMegabits);
+
+/// <summary>Records of 1 KiB every 10 ms over a fault.</summary>
+public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNormalMs, double NormalMs, double NormalP99Ms, int Records);
+
+/// <summary>Bulk over a fault: the longest time without a byte, the rate of half a second that begins half a second after the fault, and the share of the healed link.</summary>
+public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed);
+
+/// <summary>Pings beside bulk.</summary>
+public sealed record PingResult(Distribution RoundTrip, double BulkMegabits);
+
+/// <summary>The measurements the promises are about; each starts its own traffic through a <see cref="ILabTunnel"/> and ends it. Tests assert on them, benchmarks print them.</summary>
+public static class Scenario
+{
+    private static readonly IPEndPoint AnyLocal = new(IPAddress.Loopback, 0);
+
+    /// <summary>Plain TCP connections, one bound to each link, all at once: what the links give without a bond.</summary>
+    public static async Task<IReadOnlyList<double>> PlainAsync(LabNetwork network, Flow flow, TimeSpan warmUp, TimeSpan duration, params IEnumerable<string> links)
+    {
+        var receivers = new List<LabTraffic>();
+        var senders = new List<LabTraffic>();
+        try
+        {
+            foreach (var link in links)
+            {
+                var listener = await LabTraffic.StartAsync(network.Program, network.Relay, new(flow == Flow.Up ? TrafficRole.ReceiveBulk : TrafficRole.SendBulk) { Listen = new(LabNetwork.Address, 0), IsHashed = false });
+                var connector = await LabTraffic.StartAsync(network.Program, network.Laptop, new(flow == Flow.Up ? TrafficRole.SendBulk : TrafficRole.ReceiveBulk) { Connect = new(LabNetwork.Address, listener.Port), Device = link, IsHashed = false });
+                receivers.Add(flow == Flow.Up ? listener : connector);
+                senders.Add(flow == Flow.Up ? connector : listener);
+            }
+            await Task.Delay(warmUp);
+            foreach (var receiver in receivers) await receiver.ReportAsync();
+            await Task.Delay(duration);
+            var rates = new List<double>();
+            foreach (var receiver in receivers) rates.Add((await receiver.ReportAsync()).Bulk!.MegabitsPerSecond);
+            return rates;
+        }
+        finally
+        {
+            foreach (var traffic in receivers.Concat(senders)) await traffic.DisposeAsync();
+        }
+    }
+
+    /// <summary>One TCP connection through a tunnel.</summary>
+    public static async Task<RateResult> BulkAsync(ILabTunnel lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
+    {
+        await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
+        await Task.Delay(warmUp);
+        await traffic.Receiver.ReportAsync();
+        var before = await lab.Network.CountersAsync();
+        await Task.Delay(duration);
+        var report = (await traffic.Receiver.ReportAsync()).Bulk!;
+        var after = await lab.Network.CountersAsync();
+        return new(report.MegabitsPerSecond, report.LongestGap.Length / 1000.0, [.. before.Zip(after, (b, a) => LinkMegabits(b, a, flow, duration))]);
+    }
+
+    /// <summary>Records while a fault of <paramref name="length"/> happens to a link.</summary>
+    public static async Task<RecordResult> RecordsAsync(ILabTunnel lab, Flow flow, Fault fault, string link, TimeSpan length)
+    {
+        await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendRecords, TrafficRole.ReceiveRecords);
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        var normal = (await traffic.Receiver.ReportAsync()).Records!;
+        await BeginAsync(lab.Network[link], fault);
+        await Task.Delay(length);
+        await EndAsync(lab.Network[link], fault);
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        var report = (await traffic.Receiver.ReportAsync()).Records!;
+        return new(report.LongestSilence.Length / 1000.0, report.MostBeyondNormal / 1000.0, report.Normal / 1000.0, normal.Latency.P99 / 1000.0, report.Records);
+    }
+
+    /// <summary>Bulk while a fault of <paramref name="length"/> happens to a link, and the link's share from one second after it is over.</summary>
+    public static async Task<BulkFaultResult> BulkFaultAsync(ILabTunnel lab, Flow flow, Fault fault, string link, TimeSpan length)
+    {
+        await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
+        await Task.Delay(TimeSpan.FromSeconds(5));
+        var before = (await traffic.Receiver.ReportAsync()).Bulk!;
+        var at = before.Start + before.Microseconds;
+        await BeginAsync(lab.Network[link], fault);
+        await Task.Delay(length);
+        var during = (await traffic.Receiver.ReportAsync()).Bulk!;
+        await EndAsync(lab.Network[link], fault);
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        var atSecond = await lab.Network.CountersAsync();
+        await traffic.Receiver.ReportAsync();
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        var healed = (await traffic.Receiver.ReportAsync()).Bulk!;
+        var after = await lab.Network.CountersAsync();
+        var index = lab.Network.Links.TakeWhile(each => each.Name != link).Count();
+        return new(
+            during.LongestGap.Length / 1000.0,
+            before.MegabitsBetween(at - 2_000_000, at),
+            during.MegabitsBetween(at + 500_000, at + 1_500_000),
+            LinkMegabits(atSecond[index], after[index], flow, TimeSpan.FromSeconds(1)),
+            healed.MegabitsPerSecond);
+    }
+
+    /// <summary>Pings of 64 bytes every 20 ms on one stream beside bulk on another.</summary>
+    public static async Task<PingResult> PingBesideBulkAsync(ILabTunnel lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
+    {
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk, echo.Port);
+        await using var ping = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = lab.Visit(echo.Port) });
+        await Task.Delay(warmUp);
+        await ping.ReportAsync();
+        await traffic.Receiver.ReportAsync();
+        await Task.Delay(duration);
+        return new((await ping.ReportAsync()).Ping!.RoundTrip, (await traffic.Receiver.ReportAsync()).Bulk!.MegabitsPerSecond);
+    }
+
+    /// <summary>Does something to a link.</summary>
+    public static Task BeginAsync(LabLink link, Fault fault) => fault switch
+    {
+        Fault.SilentBoth => link.SilenceAsync(),
+        Fault.SilentUp => link.SilenceAsync(LinkDirection.Up),
+        Fault.SilentDown => link.SilenceAsync(LinkDirection.Down),
+        Fault.Carrier => link.CarrierDownAsync(),
+        Fault.Address => link.RemoveAddressAsync(),
+        _ => link.ResetAsync(),
+    };
+
+    /// <summary>Undoes it.</summary>
+    public static Task EndAsync(LabLink link, Fault fault) => fault switch
+    {
+        Fault.SilentBoth or Fault.SilentUp or Fault.SilentDown => link.HealAsync(),
+        Fault.Carrier => link.CarrierUpAsync(),
+        Fault.Address => link.RestoreAddressAsync(),
+        _ => Task.CompletedTask,
+    };
+
+    private static double LinkMegabits(LinkCounters before, LinkCounters after, Flow flow, TimeSpan duration)
+    {
+        var bytes = flow == Flow.Up ? after.Up.Bytes - before.Up.Bytes : after.Down.Bytes - before.Down.Bytes;
+        return bytes * 8 / duration.TotalSeconds / 1e6;
+    }
+
+    /// <summary>A service on the laptop behind a tunnel, and its visitor.</summary>
+    private sealed class Pair(LabTraffic service, LabTraffic visitor, Flow flow) : IAsyncDisposable
+    {
+        public LabTraffic Receiver => flow == Flow.Up ? visitor : service;
+
+        public static async Task<Pair> StartAsync(ILabTunnel lab, Flow flow, TrafficRole send, TrafficRole receive, params int[] otherPorts)
+        {
+            var program = lab.Network.Program;
+            var service = await LabTraffic.StartAsync(program, lab.Network.Laptop, new(flow == Flow.Up ? send : receive) { Listen = AnyLocal, IsHashed = false });
+            await lab.OpenAsync([service.Port, .. otherPorts]);
+            var visitor = await LabTraffic.StartAsync(program, lab.Network.Relay, new(flow == Flow.Up ? receive : send) { Connect = lab.Visit(service.Port), IsHashed = false });
+            return new(service, visitor, flow);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await visitor.DisposeAsync();
+            await service.DisposeAsync();
+        }
+    }
+}
