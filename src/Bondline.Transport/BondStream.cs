@@ -1,32 +1,337 @@
+using System.Runtime.CompilerServices;
 using Bondline.Protocol;
 
 namespace Bondline.Transport;
 
-/// <summary>One stream of a bond as an ordinary .NET stream.</summary>
+/// <summary>One stream of a bond as an ordinary .NET stream: one reader and one writer at a time, on any threads.</summary>
+/// <remarks>
+/// A cancelled read or write leaves the stream usable; how much of a cancelled write was taken is not known.
+/// Reading <see cref="Memory{T}.Empty"/> waits until something can be read without holding a buffer. An idle stream holds none itself.
+/// Disposing a stream whose writes were not completed resets it (<see cref="StreamError.Cancelled"/>).
+/// </remarks>
 public sealed class BondStream : Stream
 {
-    internal BondStream(StreamHeader header) => Header = header;
+    private readonly BondDriver _driver;
+
+    // Under the bond's lock.
+    private StreamWaiter? _reader, _writer;
+    private TaskCompletionSource? _closed;
+    private HeaderBytes? _headerBytes;
+    private StreamError _aborted;
+    private bool _isFinished, _isOver, _isBondLost;
+
+    internal BondStream(BondDriver driver, StreamEndpoint endpoint) => (_driver, Endpoint) = (driver, endpoint);
 
     /// <summary>What the end that opened the stream said about it.</summary>
-    public StreamHeader Header { get; }
+    public StreamHeader Header { get; internal set; } = null!;
 
-    /// <summary>Completes when both directions are over and acknowledged, or the stream was reset, or its bond lost. Never faults.</summary>
-    public Task Closed => throw new NotSupportedException();
+    public StreamId Id => Endpoint.Id;
 
-    /// <summary>Ends our sending direction: the peer reads end of stream after what was written.</summary>
-    public ValueTask CompleteWritesAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-    /// <summary>Resets both directions; reads and writes here then throw <see cref="BondStreamException"/> with <paramref name="error"/>.</summary>
-    public void Abort(StreamError error) => throw new NotSupportedException();
+    /// <summary>Completes when both directions are over and acknowledged, or the bond is lost. Never faults.</summary>
+    public Task Closed
+    {
+        get
+        {
+            lock (_driver.Gate)
+            {
+                if (_isOver) return Task.CompletedTask;
+                _closed ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+                return _closed.Task;
+            }
+        }
+    }
 
     public override bool CanRead => true;
+
     public override bool CanSeek => false;
+
     public override bool CanWrite => true;
+
     public override long Length => throw new NotSupportedException();
+
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    internal StreamEndpoint Endpoint { get; }
+
+    /// <summary>Neighbours in the bond's list of streams.</summary>
+    internal BondStream? Previous { get; set; }
+
+    internal BondStream? Next { get; set; }
+
+    internal StreamWaiter? Reader => _reader;
+
+    internal StreamWaiter? Writer => _writer;
+
+    internal bool HasHeader => Header is not null;
+
+    /// <returns>0 at the peer's end of stream.</returns>
+    /// <exception cref="BondStreamException">The peer or <see cref="Abort"/> reset the stream, or the bond is lost.</exception>
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<int>(cancellationToken);
+        var length = TryRead(buffer.Span, out var wait);
+        return length >= 0 ? new(length) : ReadSlowlyAsync(buffer, wait, cancellationToken);
+    }
+
+    /// <exception cref="BondStreamException">The peer reads no more, <see cref="Abort"/> was called, or the bond is lost.</exception>
+    public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
+        var written = TryWrite(buffer.Span, out var wait);
+        return written == buffer.Length ? default : WriteSlowlyAsync(buffer[written..], wait, cancellationToken);
+    }
+
+    /// <summary>Ends our sending direction: the peer reads end of stream after what was written. Reading goes on.</summary>
+    /// <exception cref="BondStreamException">As for writing.</exception>
+    public ValueTask CompleteWritesAsync(CancellationToken cancellationToken = default)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
+        var work = DriverWork.Take();
+        lock (_driver.Gate)
+        {
+            if (_isFinished) return default;
+            ThrowIfNotWritable();
+            _isFinished = true;
+            var now = _driver.Context.Clock.Now;
+            _driver.Bond.Finish(Endpoint, now);
+            _driver.Collect(work, now);
+        }
+
+        work.Run(_driver);
+        return default;
+    }
+
+    /// <summary>Resets both directions; reads and writes here then throw <see cref="BondStreamException"/> with <paramref name="error"/>.</summary>
+    public void Abort(StreamError error)
+    {
+        var work = DriverWork.Take();
+        lock (_driver.Gate)
+        {
+            if (_aborted != StreamError.None || _isOver) return;
+            var now = _driver.Context.Clock.Now;
+            Reset(error, now);
+            work.AddWait(_reader);
+            work.AddWait(_writer);
+            _driver.Collect(work, now);
+        }
+
+        work.Run(_driver);
+    }
+
     public override void Flush() { }
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override Task FlushAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+
+    public override void Write(byte[] buffer, int offset, int count) => WriteAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        WriteAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
     public override void SetLength(long value) => throw new NotSupportedException();
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !StopReadingIfFinished()) Abort(StreamError.Cancelled);
+        base.Dispose(disposing);
+    }
+
+    /// <summary>Under the lock: takes the header off the front of a stream the peer opened.</summary>
+    /// <returns>True when it is whole: <see cref="Header"/> is set.</returns>
+    internal bool TryReadHeader(Instant now)
+    {
+        if (_aborted != StreamError.None || _isOver) return false;
+        _headerBytes ??= new();
+        switch (_headerBytes.TryRead(_driver.Bond, Endpoint, now, out var header))
+        {
+            case HeaderStatus.Complete:
+                Header = header!;
+                _headerBytes = null;
+                return true;
+
+            case HeaderStatus.Malformed:
+                _headerBytes = null;
+                Reset(StreamError.HeaderMalformed, now);
+                return false;
+
+            default:
+                // It ended or was reset before it said what it is.
+                if (Endpoint.ReceiveState != ReceiveState.Open) Reset(StreamError.HeaderMalformed, now);
+                return false;
+        }
+    }
+
+    /// <summary>Under the lock: the bond has forgotten the stream, or is lost itself.</summary>
+    internal void HandleOver(bool isBondLost, DriverWork work)
+    {
+        _isOver = true;
+        _isBondLost = isBondLost;
+        work.AddWait(_reader);
+        work.AddWait(_writer);
+        if (_closed is not null) work.AddSignal(_closed);
+    }
+
+    /// <returns>Bytes; -1 if there are none yet: <paramref name="wait"/> then says when to ask again.</returns>
+    private int TryRead(Span<byte> destination, out ValueTask wait)
+    {
+        wait = default;
+        var work = DriverWork.Take();
+        int length;
+        lock (_driver.Gate)
+        {
+            ThrowIfAborted();
+            if (destination.IsEmpty)
+            {
+                if (Endpoint.ReadableBytes > 0 || Endpoint.ReceiveState != ReceiveState.Open) return ReadEnd(0);
+                wait = (_reader ??= new(_driver.Gate)).Arm();
+                _driver.Bond.Read(Endpoint, destination, _driver.Context.Clock.Now); // asks for the event
+                return -1;
+            }
+
+            if (_isOver || Endpoint.ReceiveState != ReceiveState.Open) return ReadEnd(0);
+            var now = _driver.Context.Clock.Now;
+            length = _driver.Bond.Read(Endpoint, destination, now);
+            if (length == 0)
+            {
+                if (Endpoint.ReceiveState != ReceiveState.Open)
+                {
+                    length = ReadEnd(0);
+                }
+                else
+                {
+                    wait = (_reader ??= new(_driver.Gate)).Arm();
+                    return -1;
+                }
+            }
+
+            _driver.Collect(work, now);
+        }
+
+        work.Run(_driver);
+        return length;
+    }
+
+    private int ReadEnd(int length) => Endpoint.ReceiveState == ReceiveState.Reset ? throw new BondStreamException(Endpoint.ResetCode) : length;
+
+    /// <returns>Bytes taken; if not all, <paramref name="wait"/> says when to try again.</returns>
+    private int TryWrite(ReadOnlySpan<byte> data, out ValueTask wait)
+    {
+        wait = default;
+        var work = DriverWork.Take();
+        int length;
+        lock (_driver.Gate)
+        {
+            ThrowIfNotWritable();
+            if (_isFinished) throw new InvalidOperationException("The writes of this stream were completed.");
+            var now = _driver.Context.Clock.Now;
+            length = _driver.Bond.Write(Endpoint, data, now);
+            if (length < data.Length) wait = (_writer ??= new(_driver.Gate)).Arm();
+            _driver.Collect(work, now);
+        }
+
+        work.Run(_driver);
+        return length;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> ReadSlowlyAsync(Memory<byte> buffer, ValueTask wait, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using (_reader!.CancelWith(cancellationToken))
+                await wait;
+
+            var length = TryRead(buffer.Span, out wait);
+            if (length >= 0) return length;
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask WriteSlowlyAsync(ReadOnlyMemory<byte> buffer, ValueTask wait, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using (_writer!.CancelWith(cancellationToken))
+                await wait;
+
+            buffer = buffer[TryWrite(buffer.Span, out wait)..];
+            if (buffer.IsEmpty) return;
+        }
+    }
+
+    private bool StopReadingIfFinished()
+    {
+        var work = DriverWork.Take();
+        lock (_driver.Gate)
+        {
+            if (_isOver) return true;
+            if (!_isFinished) return false;
+            if (Endpoint.ReceiveState != ReceiveState.Open) return true;
+            var now = _driver.Context.Clock.Now;
+            _driver.Bond.StopSending(Endpoint, StreamError.Cancelled, now);
+            work.AddWait(_reader);
+            _driver.Collect(work, now);
+        }
+
+        work.Run(_driver);
+        return true;
+    }
+
+    private void Reset(StreamError error, Instant now)
+    {
+        _aborted = error;
+        if (Endpoint.SendState is SendState.Open or SendState.Finishing) _driver.Bond.Reset(Endpoint, error, now);
+        if (Endpoint.ReceiveState == ReceiveState.Open) _driver.Bond.StopSending(Endpoint, error, now);
+    }
+
+    private void ThrowIfAborted()
+    {
+        if (_aborted != StreamError.None) throw new BondStreamException(_aborted);
+        if (_isBondLost) throw new BondStreamException(StreamError.BondLost);
+    }
+
+    private void ThrowIfNotWritable()
+    {
+        ThrowIfAborted();
+        if (Endpoint.SendState == SendState.Reset) throw new BondStreamException(Endpoint.StopCode);
+    }
+
+    /// <summary>The front of a stream whose header is not whole yet.</summary>
+    private sealed class HeaderBytes
+    {
+        private const int MaxHeaderLength = 1024;
+
+        private readonly byte[] _bytes = new byte[VarInt.MaxLength + MaxHeaderLength];
+        private int _length;
+
+        public HeaderStatus TryRead(Bond bond, StreamEndpoint endpoint, Instant now, out StreamHeader? header)
+        {
+            header = null;
+            while (true)
+            {
+                // Never past the header: what follows is the reader's.
+                var whole = 1;
+                if (VarInt.TryRead(_bytes.AsSpan(0, _length), out var bodyLength, out var lengthLength))
+                {
+                    if (bodyLength > MaxHeaderLength) return HeaderStatus.Malformed;
+                    whole = lengthLength + (int)bodyLength;
+                }
+                else if (_length > 0)
+                {
+                    whole = 1 << (_bytes[0] >> 6);
+                }
+
+                if (_length == whole && lengthLength > 0) return StreamHeader.TryRead(_bytes.AsSpan(0, _length), out header, out _);
+                var read = bond.Read(endpoint, _bytes.AsSpan(_length, whole - _length), now);
+                if (read == 0) return HeaderStatus.Incomplete;
+                _length += read;
+            }
+        }
+    }
 }

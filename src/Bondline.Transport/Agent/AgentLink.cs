@@ -1,21 +1,318 @@
+using System.Security.Cryptography;
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using Bondline.Protocol;
+
 namespace Bondline.Transport;
 
 /// <summary>Keeps one bond to a relay for as long as it runs: watches the interfaces, dials, joins, resumes, and opens a new bond when the relay has forgotten the old one.</summary>
-public sealed class AgentLink : IAsyncDisposable
+/// <remarks>One loop owns the path manager: everything that happens is an observation in its queue, everything it decides is carried out by that loop.</remarks>
+public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 {
-    public AgentLink(AgentLinkOptions options) => ArgumentNullException.ThrowIfNull(options);
+    private static readonly TimeSpan WatchRetry = TimeSpan.FromSeconds(1);
 
-    /// <summary>Raised when a path's state, reason or rounded RTT changed; on any thread, one at a time. Handlers return quickly and throw nothing.</summary>
-    public event Action<PathReport>? PathChanged { add { } remove { } }
+    private readonly AgentLinkOptions _options;
+    private readonly TransportContext _context;
+    private readonly RelayResolver _resolver;
+    private readonly PathManager _manager;
+    private readonly AgentDialer _dialer;
+    private readonly Channel<object> _inputs = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // one per network event, drained at once
+    private readonly Dictionary<int, CancellationTokenSource> _dials = [];
+    private readonly Dictionary<SubflowId, SubflowPump> _subflows = [];
+    private readonly Lock _reportsGate = new();
+    private readonly Dictionary<string, PathReport> _reports = [];
+    private readonly HashSet<Task> _tasks = [];
+    private readonly CancellationTokenSource _stop = new();
+    private Func<AgentBond, CancellationToken, Task> _onBond = null!;
+    private Task _bondRun = Task.CompletedTask;
+    private Task? _resolving;
+    private Task? _run;
+    private bool _isStopping;
 
-    /// <summary>Every interface of the machine, used or left out, as last reported.</summary>
-    public IReadOnlyList<PathReport> Paths => [];
+    public AgentLink(AgentLinkOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options;
+        _context = new(options.TimeProvider, options.Platform, options.Log);
+        _resolver = new(options.Platform);
+        _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+        _dialer = new(options, _context, _resolver, this) { BondOpened = HandleBondOpened };
+    }
 
-    /// <summary>Runs until <paramref name="stop"/> is cancelled, which ends it without an exception after the relay was told.</summary>
-    /// <param name="onBond">Run once per bond: registers tunnels, accepts streams. Its token is cancelled when that bond is over; its exception ends the link.</param>
+    /// <summary>Raised when a path's state or its reason changed; on any thread, one at a time. Handlers return quickly and throw nothing.</summary>
+    public event Action<PathReport>? PathChanged;
+
+    /// <summary>Every interface of the machine, used or left out, with its round-trip time now.</summary>
+    public IReadOnlyList<PathReport> Paths
+    {
+        get
+        {
+            var pumps = _dialer.Bond?.Driver.Pumps ?? [];
+            lock (_reportsGate)
+                return [.. _reports.Values.Select(report => pumps.LastOrDefault(pump => pump.Path == report.Path) is { } pump ? report with { Rtt = pump.Subflow.SmoothedRtt } : report)];
+        }
+    }
+
+    /// <summary>Runs until <paramref name="stop"/> is cancelled, which ends it without an exception after the relay was told. Once.</summary>
+    /// <param name="onBond">Run once per bond, one after the other: registers tunnels, accepts streams. Its token is cancelled when that bond is over; its exception ends the link.</param>
     /// <param name="stop">Ends the link.</param>
     /// <exception cref="BondRefusedException">The relay refused us for good, or we it.</exception>
-    public Task RunAsync(Func<AgentBond, CancellationToken, Task> onBond, CancellationToken stop) => throw new NotSupportedException();
+    public async Task RunAsync(Func<AgentBond, CancellationToken, Task> onBond, CancellationToken stop)
+    {
+        ArgumentNullException.ThrowIfNull(onBond);
+        if (_run is not null) throw new InvalidOperationException("An agent's link runs once.");
+        _onBond = onBond;
+        _run = RunToEndAsync(stop);
+        await _run;
+    }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        if (_run is not null) await _run.ContinueWith(static _ => { }, TaskScheduler.Default); // its exception was RunAsync's
+        _context.Dispose();
+        _stop.Dispose();
+    }
+
+    void IBondObserver.HandleSubflowChanged(SubflowPump pump, SubflowState state, SubflowReason reason) =>
+        Post(new PathObservation.SubflowChanged(pump.Handle, state, reason));
+
+    void IDeadlineOwner.HandleDeadline(Instant now, TimeSpan late) => Post(new PathObservation.Timeout());
+
+    void IDeadlineOwner.HandleResumed(Instant now) => Post(new PathObservation.Resumed());
+
+    private async Task RunToEndAsync(CancellationToken stop)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop, _stop.Token);
+        var deadline = _context.Deadlines.Register(this);
+        _resolver.SetHosts(_options.Join.Hosts);
+        var watching = WatchAsync(over.Token);
+        try
+        {
+            await LoopAsync(deadline, over.Token);
+        }
+        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        {
+            // asked to stop
+        }
+        finally
+        {
+            await over.CancelAsync();
+            _context.Deadlines.Unregister(deadline);
+            Volatile.Write(ref _isStopping, true);
+            if (_dialer.Bond is { } bond) await bond.CloseAsync(ProtocolError.None, "the agent stops");
+            await Task.WhenAll([watching, _resolving ?? Task.CompletedTask, .. _tasks]);
+            await _bondRun; // no dial can start another one any more
+            foreach (var dial in _dials.Values) dial.Dispose();
+        }
+    }
+
+    private async Task LoopAsync(Deadline deadline, CancellationToken over)
+    {
+        await foreach (var input in _inputs.Reader.ReadAllAsync(over))
+        {
+            switch (input)
+            {
+                case Exception final:
+                    throw final;
+                case BondOver ended:
+                    if (IsFinal(ended.End.Error) && ended.End.ByPeer) throw new BondRefusedException(ended.End.Error, ended.End.Reason);
+                    _resolver.SetHosts(_options.Join.Hosts);
+                    Handle(new PathObservation.BondEnded(), over);
+                    break;
+                case Joined joined:
+                    ForgetDial(joined.Dial);
+                    _subflows[joined.Pump.Handle] = joined.Pump;
+                    Handle(new PathObservation.DialJoined(joined.Dial, joined.Pump.Handle, joined.Pump.Local?.Address), over);
+                    break;
+                case PathObservation.Interfaces interfaces:
+                    Handle(new PathObservation.Relay(_resolver.Locate()), over); // the routes to it may have changed too
+                    Handle(interfaces, over);
+                    break;
+                case PathObservation.SubflowClosed closed:
+                    _subflows.Remove(closed.Subflow);
+                    Handle(closed, over);
+                    break;
+                case PathObservation.DialFailed failed:
+                    ForgetDial(failed.Dial);
+                    Handle(failed, over);
+                    break;
+                case PathObservation observation:
+                    Handle(observation, over);
+                    break;
+            }
+
+            _context.Deadlines.Arm(deadline, _manager.NextTimeout);
+        }
+    }
+
+    private void Handle(PathObservation observation, CancellationToken over)
+    {
+        foreach (var command in _manager.Handle(observation, _context.Clock.Now))
+        {
+            switch (command)
+            {
+                case PathCommand.Dial dial:
+                    var abandon = CancellationTokenSource.CreateLinkedTokenSource(over);
+                    _dials[dial.Id] = abandon;
+                    _tasks.RemoveWhere(task => task.IsCompleted);
+                    _tasks.Add(RunDialAsync(dial, abandon));
+                    break;
+                case PathCommand.Abandon abandoned:
+                    if (_dials.TryGetValue(abandoned.Id, out var pending)) pending.Cancel();
+                    break;
+                case PathCommand.LinkLost lost when _subflows.TryGetValue(lost.Subflow, out var pump):
+                    pump.Driver.HandleLinkLost(pump, lost.Reason);
+                    break;
+                case PathCommand.LinkRestored restored when _subflows.TryGetValue(restored.Subflow, out var pump):
+                    pump.Driver.HandleLinkRestored(pump);
+                    break;
+                case PathCommand.Close close when _subflows.TryGetValue(close.Subflow, out var pump):
+                    pump.Abort(close.Why);
+                    break;
+                case PathCommand.Resolve:
+                    if (_resolving is null or { IsCompleted: true }) _resolving = ResolveAsync(over);
+                    break;
+                case PathCommand.Report report:
+                    Report(report);
+                    break;
+                case PathCommand.Fail fail:
+                    throw new BondRefusedException(ProtocolError.None, fail.Detail, isPinMismatch: true);
+            }
+        }
+    }
+
+    /// <summary>One dial and, if it joins, its subflow's life.</summary>
+    private async Task RunDialAsync(PathCommand.Dial dial, CancellationTokenSource abandon)
+    {
+        await Task.Yield(); // the loop goes on
+        try
+        {
+            var (pump, early) = await _dialer.DialAsync(dial, () => Post(new PathObservation.DialConnected(dial.Id)), abandon.Token);
+            Post(new Joined(dial.Id, pump));
+            await pump.RunAsync(early);
+            Post(new PathObservation.SubflowClosed(pump.Handle, pump.Ending));
+        }
+        catch (DialException failure)
+        {
+            if (failure.Failure != DialFailure.Abandoned) _context.Log.DialFailed(dial.Path, dial.Remote, failure.Message);
+            if (IsFinal(failure.Error)) Post(new BondRefusedException(failure.Error, failure.InnerException!.Message));
+            else Post(new PathObservation.DialFailed(dial.Id, failure.Failure, failure.Message));
+        }
+        catch (Exception bug)
+        {
+            _context.Log.Unexpected("dial", bug);
+            Post(new PathObservation.DialFailed(dial.Id, DialFailure.Local, "unexpected error"));
+        }
+    }
+
+    private void ForgetDial(int id)
+    {
+        if (_dials.Remove(id, out var over)) over.Dispose();
+    }
+
+    private void HandleBondOpened(AgentBond bond)
+    {
+        if (Volatile.Read(ref _isStopping)) bond.Driver.Fail(ProtocolError.None, "the agent stops");
+        _context.Log.BondOpened(bond.Id, $"relay {bond.RelayId}");
+        _bondRun = RunBondAsync(bond, _bondRun);
+    }
+
+    private async Task RunBondAsync(AgentBond bond, Task previous)
+    {
+        await Task.Yield(); // the dial goes on
+        await previous;
+        using var over = new CancellationTokenSource();
+        Task work;
+        try
+        {
+            work = _onBond(bond, over.Token);
+        }
+        catch (Exception failure)
+        {
+            work = Task.FromException(failure);
+        }
+
+        var first = await Task.WhenAny(work, bond.Completion);
+        if (first == work && !work.IsCompletedSuccessfully) bond.Driver.Fail(ProtocolError.GoingAway, "the agent stops");
+        var end = await bond.Completion;
+        Post(new BondOver(end));
+        await over.CancelAsync();
+        try
+        {
+            await work;
+        }
+        catch (OperationCanceledException)
+        {
+            // told to stop
+        }
+        catch (Exception failure)
+        {
+            Post(failure);
+        }
+
+        await bond.Driver.Closed;
+    }
+
+    private async Task WatchAsync(CancellationToken over)
+    {
+        while (!over.IsCancellationRequested)
+        {
+            try
+            {
+                using var watch = _options.Platform.Watch();
+                while (true) Post(new PathObservation.Interfaces(await watch.NextAsync(over)));
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (Exception failure)
+            {
+                _context.Log.Unexpected("watch over the interfaces", failure);
+                await Task.Delay(WatchRetry, _context.Clock.Provider, over).ContinueWith(static _ => { }, TaskScheduler.Default);
+            }
+        }
+    }
+
+    private async Task ResolveAsync(CancellationToken over)
+    {
+        try
+        {
+            if (await _resolver.ResolveAsync(over) is { } failure) _context.Log.DialFailed("", failure.Name, failure.Why);
+            Post(new PathObservation.Relay(_resolver.Locate()));
+        }
+        catch (OperationCanceledException)
+        {
+            // asked to stop
+        }
+    }
+
+    private void Report(PathCommand.Report report)
+    {
+        var detail = report.Detail;
+        if (report.Reason == "timeout" && _options.Platform.IsReplyFiltered(report.Path, out var explanation)) detail = $"{detail}; {explanation}";
+        var state = report.Situation switch
+        {
+            PathSituation.Connecting => PathState.Connecting,
+            PathSituation.Active => PathState.Active,
+            PathSituation.Suspect => PathState.Suspect,
+            PathSituation.Dead => PathState.Dead,
+            PathSituation.Closed => PathState.Closed,
+            _ => PathState.LeftOut,
+        };
+        var rtt = _dialer.Bond?.Driver.Pumps.LastOrDefault(pump => pump.Path == report.Path)?.Subflow.SmoothedRtt;
+        var shown = new PathReport(report.Path, state, report.Reason, detail, rtt);
+        lock (_reportsGate) _reports[report.Path] = shown;
+        PathChanged?.Invoke(shown);
+    }
+
+    private void Post(object input) => _inputs.Writer.TryWrite(input);
+
+    private static bool IsFinal(ProtocolError error) =>
+        error is ProtocolError.TokenRefused or ProtocolError.TokenRevoked or ProtocolError.VersionUnsupported or ProtocolError.Superseded;
+
+    private sealed record Joined(int Dial, SubflowPump Pump);
+
+    private sealed record BondOver(BondEnd End);
 }

@@ -21,6 +21,9 @@ public sealed record AgentLinkOptions
     /// <summary>Limits of the bond.</summary>
     public BondOptions Bond { get; init; } = BondOptions.Default;
 
+    /// <summary>The operating system.</summary>
+    public INetworkPlatform Platform { get; init; } = NetworkPlatform.Current;
+
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public ITransportLog Log { get; init; } = SilentTransportLog.Instance;

@@ -45,6 +45,9 @@ public sealed record BondHostOptions
     /// <value>Default 8,192.</value>
     public int MaxBondsPerToken { get; init; } = 8_192;
 
+    /// <summary>The operating system.</summary>
+    public INetworkPlatform Platform { get; init; } = NetworkPlatform.Current;
+
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public ITransportLog Log { get; init; } = SilentTransportLog.Instance;

@@ -5,7 +5,13 @@ namespace Bondline.Transport;
 /// <summary>The relay's end of a bond.</summary>
 public sealed class RelayBond : BondConnection
 {
-    internal RelayBond(BondId id, string tokenId, Guid instance, DateTimeOffset since) : base(id) => (TokenId, Instance, Since) = (tokenId, instance, since);
+    internal RelayBond(BondDriver driver, SecretBytes secret, OpenRequest request, DateTimeOffset since) : base(driver)
+    {
+        Secret = secret;
+        TokenId = request.Token.Id;
+        Instance = request.Instance;
+        Since = since;
+    }
 
     /// <summary>The id of the token that opened the bond; names and ports belong to it.</summary>
     public string TokenId { get; }
@@ -17,5 +23,8 @@ public sealed class RelayBond : BondConnection
     public DateTimeOffset Since { get; }
 
     /// <summary>How long the bond has had no live subflow; null while it has one.</summary>
-    public TimeSpan? SilentFor => throw new NotSupportedException();
+    public TimeSpan? SilentFor => Driver.SilentFor;
+
+    /// <summary>What joins are proved with.</summary>
+    internal SecretBytes Secret { get; }
 }

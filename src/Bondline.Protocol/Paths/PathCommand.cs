@@ -1,0 +1,58 @@
+using System.Net;
+
+namespace Bondline.Protocol;
+
+/// <summary>What the path manager wants done.</summary>
+public abstract record PathCommand
+{
+    private PathCommand() { }
+
+    /// <summary>Connect, and join the bond (or open one). Answered by <see cref="PathObservation.DialJoined"/> or <see cref="PathObservation.DialFailed"/>.</summary>
+    /// <param name="Id">Comes back in the answer.</param>
+    /// <param name="Path">The interface's name.</param>
+    /// <param name="IsBound">Bind to the interface; not for loopback.</param>
+    /// <param name="Remote">The relay.</param>
+    /// <param name="Policy">What the subflow may be used for.</param>
+    /// <param name="Timeout">Time for everything up to the join.</param>
+    public sealed record Dial(int Id, string Path, bool IsBound, IPEndPoint Remote, SubflowPolicy Policy, TimeSpan Timeout) : PathCommand;
+
+    /// <summary>Give a dial up; if it is joining already, its subflow will be closed.</summary>
+    public sealed record Abandon(int Id) : PathCommand;
+
+    /// <summary>Tell the bond that this subflow's link is gone.</summary>
+    public sealed record LinkLost(SubflowId Subflow, SubflowReason Reason) : PathCommand;
+
+    /// <summary>Tell the bond that it is back.</summary>
+    public sealed record LinkRestored(SubflowId Subflow) : PathCommand;
+
+    /// <summary>Close a subflow's connection with a reset.</summary>
+    public sealed record Close(SubflowId Subflow, string Why) : PathCommand;
+
+    /// <summary>Ask the resolver where the relay is; the last good addresses are used meanwhile.</summary>
+    public sealed record Resolve : PathCommand;
+
+    /// <summary>Something a user wants to know about a path changed.</summary>
+    /// <param name="Path">The interface's name.</param>
+    /// <param name="Situation">What it is doing.</param>
+    /// <param name="Reason">One word for programs; null if there is nothing to explain.</param>
+    /// <param name="Detail">A sentence for people; null if there is none.</param>
+    public sealed record Report(string Path, PathSituation Situation, string? Reason, string? Detail) : PathCommand;
+
+    /// <summary>Give up for good: wherever the relay should be, someone else answers.</summary>
+    public sealed record Fail(string Detail) : PathCommand;
+}
+
+/// <summary>What a path is doing.</summary>
+public enum PathSituation
+{
+    Connecting,
+    Active,
+    Suspect,
+    Dead,
+
+    /// <summary>It was used and cannot be now.</summary>
+    Closed,
+
+    /// <summary>It is not used.</summary>
+    LeftOut,
+}

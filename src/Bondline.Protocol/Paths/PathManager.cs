@@ -1,0 +1,427 @@
+using System.Net;
+
+namespace Bondline.Protocol;
+
+/// <summary>Decides which subflows to dial and to close: observations in, commands out. No I/O, no clock; jitter comes from the seed.</summary>
+/// <remarks>
+/// While a path has no live subflow a new dial starts every 300 ms beside those in flight, so that a path that heals is used within a second: a connection in
+/// TCP's back-off is not waited for. A dead subflow is closed when its replacement has joined, not before: it may be the one that recovers. Not thread safe.
+/// </remarks>
+public sealed class PathManager
+{
+    internal const int MaxDials = 3;
+    internal static readonly TimeSpan DialTimeout = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan DialInterval = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan EarlyIntervalCap = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan EarlyTime = TimeSpan.FromMinutes(1);
+
+    // A first SYN and two of its retransmissions; on a path that answers later it grows with every failure.
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromMilliseconds(900);
+    private static readonly TimeSpan ConnectedPatience = TimeSpan.FromSeconds(1.5);
+    private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
+
+    private readonly PathSelection _selection;
+    private readonly Dictionary<string, ManagedPath> _paths = [];
+    private readonly List<PathCommand> _commands = [];
+    private ulong _random;
+    private IReadOnlyList<InterfaceView> _interfaces = [];
+    private IReadOnlyList<RelayAddress> _relay = [];
+    private int _lastDial;
+    private Instant _nextResolve = new(long.MinValue);
+    private bool _hasJoined, _isResolveForced;
+
+    public PathManager(IReadOnlyList<PathRule> rules, bool isExclusive, ulong seed)
+    {
+        _selection = new(rules, isExclusive);
+        _random = seed | 1;
+    }
+
+    /// <summary>When <see cref="PathObservation.Timeout"/> is due.</summary>
+    public Instant NextTimeout { get; private set; } = Instant.Never;
+
+    /// <summary>Takes one observation.</summary>
+    /// <returns>What to do about it, in this order. The list is reused by the next call.</returns>
+    public IReadOnlyList<PathCommand> Handle(PathObservation seen, Instant now)
+    {
+        _commands.Clear();
+        switch (seen)
+        {
+            case PathObservation.Interfaces interfaces:
+                _interfaces = interfaces.All;
+                _isResolveForced = true; // another network, perhaps another resolver
+                SelectPaths(now);
+                break;
+            case PathObservation.Relay relay:
+                _relay = relay.Addresses;
+                SelectPaths(now);
+                break;
+            case PathObservation.DialConnected connected when FindDial(connected.Dial, out _) is { } dial:
+                dial.ConnectedAt = now;
+                break;
+            case PathObservation.DialFailed failed when FindDial(failed.Dial, out var path) is { } dial:
+                HandleFailed(path, dial, failed);
+                break;
+            case PathObservation.DialJoined joined:
+                HandleJoined(joined);
+                break;
+            case PathObservation.SubflowChanged changed when FindSubflow(changed.Subflow, out var path) is { } subflow:
+                HandleChanged(path, subflow, changed, now);
+                break;
+            case PathObservation.SubflowClosed closed when FindSubflow(closed.Subflow, out var path) is { } subflow:
+                path.Subflows.Remove(subflow);
+                if (!path.IsLive) Restart(path, now);
+                break;
+            case PathObservation.BondEnded:
+                foreach (var path in _paths.Values)
+                {
+                    path.Subflows.Clear();
+                    Restart(path, now);
+                }
+
+                break;
+            case PathObservation.Resumed:
+                _isResolveForced = true;
+                foreach (var path in _paths.Values)
+                {
+                    Restart(path, now);
+                    path.IsDialForced = true;
+                }
+
+                break;
+        }
+
+        foreach (var path in _paths.Values)
+        {
+            DialIfDue(path, now);
+            Report(path);
+        }
+
+        ResolveIfDue(now);
+        NextTimeout = FindNextTimeout();
+        return _commands;
+    }
+
+    private void SelectPaths(Instant now)
+    {
+        foreach (var seen in _interfaces)
+        {
+            if (!_paths.TryGetValue(seen.Name, out var path)) _paths[seen.Name] = path = new(seen.Name);
+            var isNew = path.Index != seen.Index;
+            path.Index = seen.Index;
+            Apply(path, _selection.Choose(seen, _interfaces, _relay), isNew, now);
+            foreach (var subflow in path.Subflows)
+                if (path.Choice.IsBound && subflow.Local is { } local && !subflow.IsLost && !seen.Addresses.Contains(local))
+                    Lose(subflow, SubflowReason.Address);
+            if (path.Choice.IsPath && !path.IsLive && path.NextDial > now) Restart(path, now);
+        }
+
+        foreach (var gone in _paths.Values.Where(path => !_interfaces.Any(seen => seen.Name == path.Name)).ToList())
+        {
+            gone.Index = 0;
+            Apply(gone, new([], false, SubflowPolicy.Off, SubflowReason.Carrier, "carrier", "the interface is gone"), isNew: false, now);
+            if (gone.Subflows.Count > 0 || gone.Dials.Count > 0) continue;
+            Report(gone);
+            _paths.Remove(gone.Name);
+        }
+    }
+
+    private void Apply(ManagedPath path, PathChoice choice, bool isNew, Instant now)
+    {
+        var was = path.Choice;
+        path.Choice = choice;
+        if (choice.IsPath)
+        {
+            if (was.IsPath && !isNew) return;
+            foreach (var subflow in path.Subflows.Where(subflow => subflow.IsLost))
+            {
+                subflow.IsLost = false;
+                _commands.Add(new PathCommand.LinkRestored(subflow.Id));
+            }
+
+            Restart(path, now);
+            return;
+        }
+
+        foreach (var dial in path.Dials) _commands.Add(new PathCommand.Abandon(dial.Id));
+        path.Dials.Clear();
+        foreach (var subflow in path.Subflows.ToList())
+        {
+            if (choice.Lost != SubflowReason.None)
+            {
+                if (!subflow.IsLost) Lose(subflow, choice.Lost);
+                continue;
+            }
+
+            _commands.Add(new PathCommand.Close(subflow.Id, choice.Detail ?? "not a path any more"));
+            path.Subflows.Remove(subflow);
+        }
+    }
+
+    private void Lose(ManagedSubflow subflow, SubflowReason why)
+    {
+        subflow.IsLost = true;
+        _commands.Add(new PathCommand.LinkLost(subflow.Id, why));
+    }
+
+    private void HandleFailed(ManagedPath path, ManagedDial dial, PathObservation.DialFailed failed)
+    {
+        path.Dials.Remove(dial);
+        if (failed.Failure == DialFailure.Abandoned) return;
+        path.Failures++;
+        (path.LastFailure, path.LastFailureDetail) = (failed.Failure, failed.Detail);
+        if (_hasJoined || !_paths.Values.Any(other => other.LastFailure == DialFailure.WrongKey)) return;
+        // Somebody else answered; only if no other path found the relay meanwhile is it the relay's key that is wrong, not one network.
+        if (_paths.Values.All(other => !other.Choice.IsPath || other.LastFailure is not null))
+            _commands.Add(new PathCommand.Fail(_paths.Values.First(other => other.LastFailure == DialFailure.WrongKey).LastFailureDetail!));
+    }
+
+    private void HandleJoined(PathObservation.DialJoined joined)
+    {
+        if (FindDial(joined.Dial, out var path) is not { } dial)
+        {
+            _commands.Add(new PathCommand.Close(joined.Subflow, "abandoned")); // it had joined before it heard
+            return;
+        }
+
+        _hasJoined = true;
+        path.Dials.Remove(dial);
+        (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced) = (0, null, null, false);
+        AbandonDials(path);
+        if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false }))
+        {
+            _commands.Add(new PathCommand.Close(joined.Subflow, "not needed: the subflow it should replace is alive again"));
+            return;
+        }
+
+        foreach (var replaced in path.Subflows) _commands.Add(new PathCommand.Close(replaced.Id, "replaced"));
+        path.Subflows.Clear();
+        path.Subflows.Add(new(joined.Subflow, joined.Local));
+    }
+
+    private void HandleChanged(ManagedPath path, ManagedSubflow subflow, PathObservation.SubflowChanged changed, Instant now)
+    {
+        var wasLive = path.IsLive;
+        (subflow.State, subflow.Reason) = (changed.State, changed.Reason);
+        if (changed.State == SubflowState.Active && !subflow.IsLost)
+        {
+            path.IsDialForced = false;
+            AbandonDials(path);
+        }
+        else if (wasLive && !path.IsLive)
+        {
+            Restart(path, now);
+        }
+    }
+
+    private void AbandonDials(ManagedPath path)
+    {
+        foreach (var dial in path.Dials) _commands.Add(new PathCommand.Abandon(dial.Id));
+        path.Dials.Clear();
+    }
+
+    /// <summary>Dial at once, and often at first.</summary>
+    private static void Restart(ManagedPath path, Instant now)
+    {
+        path.NextDial = now;
+        path.DownSince = now;
+        path.Failures = 0;
+    }
+
+    private void DialIfDue(ManagedPath path, Instant now)
+    {
+        foreach (var late in path.Dials.Where(dial => now >= dial.Deadline).ToList())
+        {
+            path.Dials.Remove(late);
+            path.Failures++;
+            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {late.Remote}");
+            _commands.Add(new PathCommand.Abandon(late.Id));
+        }
+
+        if (!path.WantsDial || now < path.NextDial || now < ConnectedUntil(path)) return;
+        if (path.Dials.Count >= MaxDials)
+        {
+            var oldest = path.Dials[0];
+            if (oldest.ConnectedAt is not null || now < oldest.StartedAt + Patience(path)) return;
+            path.Dials.RemoveAt(0);
+            path.Failures++;
+            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {oldest.Remote}");
+            _commands.Add(new PathCommand.Abandon(oldest.Id));
+        }
+
+        var remote = path.Choice.Endpoints[path.Rotation++ % path.Choice.Endpoints.Count];
+        path.WasDialled = true;
+        path.IsDialForced = false;
+        path.Dials.Add(new(++_lastDial, remote, now, now + DialTimeout));
+        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, remote, path.Choice.Policy, DialTimeout));
+        path.NextDial = now + Jitter(Interval(path, now));
+    }
+
+    private static Instant ConnectedUntil(ManagedPath path) =>
+        path.Dials.Max(dial => dial.ConnectedAt) is { } connected ? connected + ConnectedPatience : new(long.MinValue);
+
+    private static TimeSpan Patience(ManagedPath path) => ConnectPatience + TimeSpan.FromMilliseconds(100 * Math.Min(path.Failures, 20));
+
+    private static TimeSpan Interval(ManagedPath path, Instant now)
+    {
+        if (now - path.DownSince > EarlyTime) return LateInterval;
+        var answered = path.LastFailure is null or DialFailure.TimedOut or DialFailure.Unreachable ? 0 : Math.Min(path.Failures, 4);
+        var interval = DialInterval * Math.Pow(1.5, answered);
+        return interval < EarlyIntervalCap ? interval : EarlyIntervalCap;
+    }
+
+    private TimeSpan Jitter(TimeSpan interval)
+    {
+        _random ^= _random << 13; // xorshift64
+        _random ^= _random >> 7;
+        _random ^= _random << 17;
+        return interval * (0.8 + 0.4 * (_random >> 11) / (1UL << 53));
+    }
+
+    private void ResolveIfDue(Instant now)
+    {
+        var isNeeded = _relay.Count == 0 || _paths.Values.Any(path => path.Failures > 0 && path.Choice.IsPath && !path.IsLive);
+        if (!_isResolveForced && (!isNeeded || now < _nextResolve)) return;
+        _isResolveForced = false;
+        _nextResolve = now + Jitter(ResolveInterval);
+        _commands.Add(new PathCommand.Resolve());
+    }
+
+    private void Report(ManagedPath path)
+    {
+        var report = Describe(path);
+        if (report == path.LastReport) return;
+        path.LastReport = report;
+        _commands.Add(report);
+    }
+
+    private static PathCommand.Report Describe(ManagedPath path)
+    {
+        if (!path.Choice.IsPath && path.Choice.Reason is { } reason)
+            return new(path.Name, path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
+        if (path.Subflows.Exists(subflow => subflow is { State: SubflowState.Active, IsLost: false })) return new(path.Name, PathSituation.Active, null, null);
+        if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return new(path.Name, PathSituation.Suspect, Word(suspect.Reason), null);
+        if (path.LastFailure is { } failure) return new(path.Name, path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
+        if (path.Subflows is [var dead, ..]) return new(path.Name, PathSituation.Dead, Word(dead.Reason), null);
+        return path.Choice.IsPath ? new(path.Name, PathSituation.Connecting, null, null) : new(path.Name, PathSituation.Connecting, "resolving", "the relay's address is not known yet");
+    }
+
+    private static string? Word(SubflowReason reason) => reason switch
+    {
+        SubflowReason.None => null,
+        SubflowReason.Route => "no-route",
+        var other => other.ToString().ToLowerInvariant(),
+    };
+
+    private static string Word(DialFailure failure) => failure switch
+    {
+        DialFailure.TimedOut => "timeout",
+        DialFailure.WrongKey => "intercepted",
+        var other => other.ToString().ToLowerInvariant(),
+    };
+
+    private ManagedDial? FindDial(int id, out ManagedPath path)
+    {
+        foreach (var candidate in _paths.Values)
+        {
+            path = candidate;
+            if (candidate.Dials.Find(dial => dial.Id == id) is { } dial) return dial;
+        }
+
+        path = null!;
+        return null;
+    }
+
+    private ManagedSubflow? FindSubflow(SubflowId id, out ManagedPath path)
+    {
+        foreach (var candidate in _paths.Values)
+        {
+            path = candidate;
+            if (candidate.Subflows.Find(subflow => subflow.Id == id) is { } subflow) return subflow;
+        }
+
+        path = null!;
+        return null;
+    }
+
+    private Instant FindNextTimeout()
+    {
+        var next = Instant.Never;
+        foreach (var path in _paths.Values)
+        {
+            foreach (var dial in path.Dials) next = Instant.Earlier(next, dial.Deadline);
+            if (!path.WantsDial) continue;
+            var due = Instant.Later(path.NextDial, ConnectedUntil(path));
+            if (path.Dials.Count >= MaxDials) due = path.Dials[0].ConnectedAt is null ? Instant.Later(due, path.Dials[0].StartedAt + Patience(path)) : path.Dials[0].Deadline;
+            next = Instant.Earlier(next, due);
+        }
+
+        return _relay.Count == 0 ? Instant.Earlier(next, _nextResolve) : next;
+    }
+
+    /// <summary>One interface.</summary>
+    private sealed class ManagedPath(string name)
+    {
+        public string Name { get; } = name;
+
+        public int Index { get; set; }
+
+        public PathChoice Choice { get; set; } = new([], false, SubflowPolicy.Off, SubflowReason.None, null, null);
+
+        public List<ManagedSubflow> Subflows { get; } = [];
+
+        /// <summary>In flight, oldest first.</summary>
+        public List<ManagedDial> Dials { get; } = [];
+
+        public Instant NextDial { get; set; }
+
+        public Instant DownSince { get; set; }
+
+        public int Failures { get; set; }
+
+        public DialFailure? LastFailure { get; set; }
+
+        public string? LastFailureDetail { get; set; }
+
+        public int Rotation { get; set; }
+
+        public bool IsDialForced { get; set; }
+
+        public bool WasDialled { get; set; }
+
+        public PathCommand.Report? LastReport { get; set; }
+
+        public bool IsLive => Subflows.Exists(subflow => subflow.IsLive);
+
+        public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced);
+    }
+
+    private sealed class ManagedSubflow(SubflowId id, IPAddress? local)
+    {
+        public SubflowId Id { get; } = id;
+
+        public IPAddress? Local { get; } = local;
+
+        public SubflowState State { get; set; }
+
+        public SubflowReason Reason { get; set; }
+
+        public bool IsLost { get; set; }
+
+        public bool IsLive => !IsLost && State is SubflowState.Active or SubflowState.Suspect;
+    }
+
+    private sealed class ManagedDial(int id, IPEndPoint remote, Instant startedAt, Instant deadline)
+    {
+        public int Id { get; } = id;
+
+        public IPEndPoint Remote { get; } = remote;
+
+        public Instant StartedAt { get; } = startedAt;
+
+        public Instant Deadline { get; } = deadline;
+
+        public Instant? ConnectedAt { get; set; }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Net;
+
+namespace Bondline.Protocol;
+
+/// <summary>Whether an interface may be a path, and if not, why.</summary>
+/// <param name="Endpoints">The relay's addresses it can reach; empty if it may not be a path.</param>
+/// <param name="IsBound">Subflows are bound to the interface.</param>
+/// <param name="Policy">What the user wants it used for.</param>
+/// <param name="Lost">For an interface that could be a path but for its link: what is missing; else <see cref="SubflowReason.None"/>.</param>
+/// <param name="Reason">One word; null for a path.</param>
+/// <param name="Detail">A sentence; null for a path.</param>
+public readonly record struct PathChoice(IReadOnlyList<IPEndPoint> Endpoints, bool IsBound, SubflowPolicy Policy, SubflowReason Lost, string? Reason, string? Detail)
+{
+    public bool IsPath => Endpoints.Count > 0;
+}
+
+/// <summary>The rules that make interfaces paths: carrier, an address that is not link-local, a route to the relay; virtual ones only if named; never past a VPN in silence.</summary>
+/// <param name="rules">What the user said about interfaces.</param>
+/// <param name="isExclusive">Only the interfaces named are used, if any is.</param>
+public sealed class PathSelection(IReadOnlyList<PathRule> rules, bool isExclusive)
+{
+    public PathChoice Choose(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
+    {
+        ArgumentNullException.ThrowIfNull(candidate);
+        PathRule? rule = null;
+        foreach (var named in rules)
+            if (named.Interface == candidate.Name)
+                rule = named;
+
+        if (rule is { Policy: SubflowPolicy.Off }) return LeftOut("policy", "switched off in --paths");
+        if (rule is null && isExclusive && rules.Count > 0) return LeftOut("policy", "not named in --paths");
+        if (rule is null && LeaveOutUnnamed(candidate, all, relay) is { } leftOut) return leftOut;
+
+        var isLoopback = candidate.Kind == InterfaceKind.Loopback;
+        if (isLoopback && !relay.Any(address => IsHere(address))) return LeftOut("loopback", "leads to this machine only");
+        if (!candidate.IsUp) return Lost(SubflowReason.Carrier, "carrier", "switched off");
+        if (!candidate.HasCarrier && !isLoopback) return Lost(SubflowReason.Carrier, "carrier", "no carrier");
+        if (candidate.Addresses.Count == 0) return Lost(SubflowReason.Address, "address", "no address but link-local ones");
+        var reachable = relay.Where(address => isLoopback ? IsHere(address) : candidate.CanReach(address.EndPoint.Address)).Select(address => address.EndPoint).ToList();
+        if (reachable.Count == 0 && relay.Count > 0)
+            return Lost(SubflowReason.Route, "no-route", $"no route to {string.Join(" or ", relay.Select(address => address.EndPoint.Address))}");
+        return new(reachable, !isLoopback, rule?.Policy ?? SubflowPolicy.Normal, SubflowReason.None, null, null);
+    }
+
+    private static PathChoice? LeaveOutUnnamed(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
+    {
+        if (relay.Count > 0 && relay.All(IsHere))
+            return candidate.Kind == InterfaceKind.Loopback ? null : LeftOut("policy", "the relay is on this machine and is reached over loopback");
+        var vpn = all.FirstOrDefault(other => other.Kind == InterfaceKind.Tunnel && relay.Any(address => address.SystemInterface == other.Index));
+        if (vpn is not null && vpn != candidate)
+            return LeftOut("vpn", $"the system's route to the relay is the VPN {vpn.Name}, which is used alone; name interfaces in --paths to use them too");
+        return candidate.Kind switch
+        {
+            InterfaceKind.Bridge => LeftOut("virtual", "a bridge; name it in --paths to use it"),
+            InterfaceKind.Container => LeftOut("virtual", "a virtual interface; name it in --paths to use it"),
+            InterfaceKind.Tunnel when vpn is null => LeftOut("vpn", "a VPN or tunnel; name it in --paths to use it"),
+            _ => null,
+        };
+    }
+
+    private static bool IsHere(RelayAddress address) => address.IsLocal || IPAddress.IsLoopback(address.EndPoint.Address);
+
+    private static PathChoice LeftOut(string reason, string detail) => new([], false, SubflowPolicy.Off, SubflowReason.None, reason, detail);
+
+    private static PathChoice Lost(SubflowReason lost, string reason, string detail) => new([], false, SubflowPolicy.Off, lost, reason, detail);
+}

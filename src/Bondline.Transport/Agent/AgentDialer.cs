@@ -1,0 +1,151 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>Carries out dials: TCP on the path's interface, TLS with the pin, then OPEN if there is no bond, else JOIN.</summary>
+internal sealed class AgentDialer(AgentLinkOptions options, TransportContext context, RelayResolver resolver, IBondObserver observer)
+{
+    private readonly SemaphoreSlim _opening = new(1, 1);
+    private AgentBond? _bond;
+    private long _lastSubflow;
+    private long _lastHandle;
+
+    /// <summary>The bond that dials join; null before the first one is open, and when it ended.</summary>
+    public AgentBond? Bond => Volatile.Read(ref _bond) is { Completion.IsCompleted: false } bond ? bond : null;
+
+    /// <summary>Runs on the opening dial's thread, before any other dial can join the new bond.</summary>
+    public required Action<AgentBond> BondOpened { get; init; }
+
+    /// <summary>Dials once.</summary>
+    /// <param name="dial">What, where and from where.</param>
+    /// <param name="connected">Called when TCP stands.</param>
+    /// <param name="cancellationToken">Abandons the dial; without effect once it has joined.</param>
+    /// <exception cref="DialException">It did not work.</exception>
+    public async Task<(SubflowPump Pump, byte[] Early)> DialAsync(PathCommand.Dial dial, Action connected, CancellationToken cancellationToken)
+    {
+        using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        time.CancelAfter(dial.Timeout);
+        SubflowSocket? socket = null;
+        try
+        {
+            var started = context.Clock.Now;
+            var tcp = await ConnectAsync(dial, time.Token);
+            var rtt = context.Clock.Now.Since(started);
+            connected();
+            socket = await SubflowSocket.AuthenticateAsAgentAsync(tcp, options.Platform, resolver.NameOf(dial.Remote), options.Join.Pins, time.Token);
+            await using var closing = time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket);
+            return await OpenOrJoinAsync(socket, dial, rtt, time.Token);
+        }
+        catch (Exception failure)
+        {
+            socket?.Dispose();
+            if (Explain(failure, dial, cancellationToken, time.Token) is { } explained) throw explained;
+            throw;
+        }
+    }
+
+    private async Task<Socket> ConnectAsync(PathCommand.Dial dial, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(dial.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (dial.IsBound && options.Platform.Bind(socket, dial.Path) is not SocketError.Success and var refusal)
+                throw new DialException(DialFailure.Local, $"cannot bind to {dial.Path}: {refusal}", null);
+            await socket.ConnectAsync(dial.Remote, cancellationToken);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<(SubflowPump Pump, byte[] Early)> OpenOrJoinAsync(SubflowSocket socket, PathCommand.Dial dial, TimeSpan rtt, CancellationToken cancellationToken)
+    {
+        if (Bond is null)
+        {
+            // One dial opens; those that connected meanwhile join what it opened.
+            await _opening.WaitAsync(cancellationToken);
+            try
+            {
+                if (Bond is null) return await OpenAsync(socket, dial, rtt);
+            }
+            finally
+            {
+                _opening.Release();
+            }
+        }
+
+        return Bond is { } bond ? await JoinAsync(socket, bond, dial, rtt) : throw new DialException(DialFailure.Closed, "the bond ended meanwhile", null);
+    }
+
+    private async Task<(SubflowPump Pump, byte[] Early)> OpenAsync(SubflowSocket socket, PathCommand.Dial dial, TimeSpan rtt)
+    {
+        var handshake = AgentHandshake.Open(options.Join.Token, options.Instance, RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
+        var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
+        var welcome = handshake.Welcome!;
+        Interlocked.Exchange(ref _lastSubflow, 0);
+        var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer), welcome);
+        var pump = Attach(bond, socket, new SubflowId(0), dial, rtt, answered);
+        if (welcome.Addresses.Count > 0) resolver.SetHosts(welcome.Addresses);
+        Volatile.Write(ref _bond, bond);
+        BondOpened(bond);
+        return (pump, early);
+    }
+
+    private async Task<(SubflowPump Pump, byte[] Early)> JoinAsync(SubflowSocket socket, AgentBond bond, PathCommand.Dial dial, TimeSpan rtt)
+    {
+        if (!resolver.IsCurrent(dial.Remote)) throw new DialException(DialFailure.Declined, "the relay named other addresses to join at", null);
+        var id = new SubflowId((ulong)Interlocked.Increment(ref _lastSubflow));
+        var handshake = AgentHandshake.Join(bond.Id, bond.Welcome.BondSecret, id, dial.Policy, RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
+        try
+        {
+            var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
+            return (Attach(bond, socket, id, dial, rtt, answered), early);
+        }
+        catch (ProtocolException refusal) when (refusal.Error == ProtocolError.BondUnknown)
+        {
+            bond.Driver.Fail(ProtocolError.BondUnknown, "the relay does not know the bond any more");
+            throw;
+        }
+    }
+
+    private SubflowPump Attach(AgentBond bond, SubflowSocket socket, SubflowId id, PathCommand.Dial dial, TimeSpan connectRtt, TimeSpan answerRtt)
+    {
+        var rtt = connectRtt < answerRtt ? connectRtt : answerRtt; // a lost SYN lengthens one, the relay's work the other
+        var handle = new SubflowId((ulong)Interlocked.Increment(ref _lastHandle));
+        return bond.Driver.TryAttach(socket, id, dial.Policy, rtt, dial.Path, handle: handle) ?? throw new DialException(DialFailure.Closed, "the bond ended meanwhile", null);
+    }
+
+    /// <returns>Null for a bug.</returns>
+    private static DialException? Explain(Exception failure, PathCommand.Dial dial, CancellationToken abandoned, CancellationToken time) => failure switch
+    {
+        DialException known => known,
+        _ when abandoned.IsCancellationRequested => new(DialFailure.Abandoned, "abandoned", failure),
+        PinMismatchException => new(DialFailure.WrongKey, $"{dial.Remote} shows another key than the join URL's pin", failure),
+        ProtocolException refusal => new(DialFailure.Declined, $"{dial.Remote} refused: {refusal.Message}", failure),
+        _ when time.IsCancellationRequested => new(DialFailure.TimedOut, $"no answer from {dial.Remote}", failure),
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => new(DialFailure.Refused, $"nothing listens at {dial.Remote}", failure),
+        SocketException { SocketErrorCode: SocketError.TimedOut } => new(DialFailure.TimedOut, $"no answer from {dial.Remote}", failure),
+        SocketException { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.HostUnreachable or SocketError.NetworkDown or SocketError.HostDown } unreachable =>
+            new(DialFailure.Unreachable, $"{dial.Remote}: {unreachable.Message}", failure),
+        SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AccessDenied } local =>
+            new(DialFailure.Local, local.Message, failure),
+        AuthenticationException => new(DialFailure.Intercepted, $"{dial.Remote} answers, but not as a relay: {failure.Message}", failure),
+        _ when SubflowSocket.IsNetworkFailure(failure) => new(DialFailure.Closed, $"{dial.Remote}: {failure.Message}", failure),
+        _ => null,
+    };
+}
+
+/// <summary>A dial did not become a subflow.</summary>
+internal sealed class DialException(DialFailure failure, string detail, Exception? inner) : Exception(detail, inner)
+{
+    public DialFailure Failure { get; } = failure;
+
+    /// <summary>The relay's code, if it was the relay that said no.</summary>
+    public ProtocolError Error => (InnerException as ProtocolException)?.Error ?? ProtocolError.None;
+}

@@ -1,0 +1,57 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Sockets;
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>What the transport needs of an operating system beyond .NET's sockets. Linux is the first; a test's fake the second.</summary>
+public interface INetworkPlatform
+{
+    /// <summary>Time since the machine started, suspends included.</summary>
+    TimeSpan BootTime { get; }
+
+    /// <summary>Makes everything of an unconnected socket leave and arrive at one interface.</summary>
+    /// <returns><see cref="SocketError.Success"/>, or why the system refused.</returns>
+    SocketError Bind(Socket socket, string interfaceName);
+
+    /// <summary>Options of a subflow's TCP connection that help it heal; what the system does not know is left out.</summary>
+    void Tune(Socket socket);
+
+    /// <summary>Bounds what waits unsent in the kernel; 0: no bound.</summary>
+    void LimitUnsent(Socket socket, int bytes);
+
+    /// <summary>Switches to a congestion control that loss does not slow down.</summary>
+    /// <returns>False if the system has none or does not allow it.</returns>
+    bool TryUseLossTolerantCongestionControl(Socket socket);
+
+    /// <summary>What the kernel knows of the connection.</summary>
+    bool TrySample(Socket socket, out TcpSample sample);
+
+    /// <summary>Which interface the system itself would use for <paramref name="remote"/>.</summary>
+    /// <param name="remote">A relay's address.</param>
+    /// <param name="interfaceIndex">The interface's number.</param>
+    /// <param name="isLocal">The address is one of this machine.</param>
+    bool TryFindRoute(IPAddress remote, out int interfaceIndex, out bool isLocal);
+
+    /// <summary>A new watch over the interfaces; the caller disposes it.</summary>
+    INetworkWatch Watch();
+
+    /// <summary>Why replies on <paramref name="interfaceName"/> would be dropped by a system setting; null if they would not.</summary>
+    bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation);
+}
+
+/// <summary>A watch over the machine's interfaces; one loop reads it.</summary>
+public interface INetworkWatch : IDisposable
+{
+    /// <summary>All interfaces, as soon as something differs from the last picture (at first: at once).</summary>
+    ValueTask<IReadOnlyList<InterfaceView>> NextAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>The platform this program runs on.</summary>
+public static class NetworkPlatform
+{
+    /// <exception cref="PlatformNotSupportedException">Nothing is known of this system yet.</exception>
+    public static INetworkPlatform Current =>
+        OperatingSystem.IsLinux() ? LinuxNetworkPlatform.Instance : throw new PlatformNotSupportedException("Bondline binds subflows to interfaces on Linux only so far.");
+}

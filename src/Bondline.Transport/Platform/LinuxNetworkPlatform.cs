@@ -1,0 +1,126 @@
+using System.ComponentModel;
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.Versioning;
+using Bondline.Linux;
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>Linux: SO_BINDTODEVICE, TCP_INFO, rtnetlink. Nothing here needs rights.</summary>
+[SupportedOSPlatform("linux")]
+public sealed class LinuxNetworkPlatform : INetworkPlatform
+{
+    // Longer than the silences a path heals from, so that the kernel does not give up before it does.
+    private static readonly TimeSpan UserTimeout = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan MaxRetransmissionTimeout = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MinRetransmissionTimeout = TimeSpan.FromMilliseconds(50);
+
+    public static LinuxNetworkPlatform Instance { get; } = new();
+
+    private LinuxNetworkPlatform() { }
+
+    public TimeSpan BootTime => BootClock.Now;
+
+    public SocketError Bind(Socket socket, string interfaceName) => TcpSocketOptions.TryBindToDevice(socket, interfaceName);
+
+    public void Tune(Socket socket)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        TcpSocketOptions.TrySetUserTimeout(socket, UserTimeout);
+        TcpSocketOptions.TrySetMaxRetransmissionTimeout(socket, MaxRetransmissionTimeout);
+        TcpSocketOptions.TrySetMinRetransmissionTimeout(socket, MinRetransmissionTimeout);
+    }
+
+    public void LimitUnsent(Socket socket, int bytes) => TcpSocketOptions.TrySetNotSentLowWater(socket, bytes == 0 ? -1 : bytes);
+
+    public bool TryUseLossTolerantCongestionControl(Socket socket) => TcpSocketOptions.TrySetCongestionControl(socket, "bbr");
+
+    public bool TrySample(Socket socket, out TcpSample sample)
+    {
+        var found = TcpInfo.TryRead(socket, out var info);
+        sample = found
+            ? new(
+                info.Rtt, info.RttVariation, info.MinRtt, info.DeliveryRate, info.IsAppLimited, info.SinceLastAck, info.Backoff,
+                info.BytesRetransmitted, info.BytesAcked, info.NotSentBytes)
+            : default;
+        return found;
+    }
+
+    public bool TryFindRoute(IPAddress remote, out int interfaceIndex, out bool isLocal)
+    {
+        (interfaceIndex, isLocal) = (0, false);
+        try
+        {
+            if (RouteQuery.Find(remote) is not { Interfaces: [var index, ..] } route || route.Type is not (RouteType.Unicast or RouteType.Local)) return false;
+            (interfaceIndex, isLocal) = (index, route.Type == RouteType.Local);
+            return true;
+        }
+        catch (Exception refused) when (refused is Win32Exception or SocketException or NetlinkFormatException)
+        {
+            return false; // no rtnetlink here: the interfaces' own routes decide
+        }
+    }
+
+    public INetworkWatch Watch() => new LinuxNetworkWatch();
+
+    public bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation)
+    {
+        explanation = null;
+        // The kernel takes the larger of the two; 1 drops what arrives where the reply would not leave.
+        var filter = Math.Max(ReadFilter("all"), ReadFilter(interfaceName));
+        if (filter != 1) return false;
+        explanation = $"net.ipv4.conf.{interfaceName}.rp_filter is 1 (strict): the kernel drops what arrives on {interfaceName} while its default route is another interface; "
+            + $"\"sysctl net.ipv4.conf.all.rp_filter=2\" or a route by source address lets it through";
+        return true;
+    }
+
+    private static int ReadFilter(string name)
+    {
+        try
+        {
+            return int.TryParse(File.ReadAllText($"/proc/sys/net/ipv4/conf/{name}/rp_filter"), out var value) ? value : 0;
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+        {
+            return 0; // no such interface any more, or no /proc
+        }
+    }
+
+    private sealed class LinuxNetworkWatch : INetworkWatch
+    {
+        private readonly InterfaceMonitor _monitor = new();
+
+        public async ValueTask<IReadOnlyList<InterfaceView>> NextAsync(CancellationToken cancellationToken) =>
+            [.. (await _monitor.NextAsync(cancellationToken)).Select(View)];
+
+        public void Dispose() => _monitor.Dispose();
+    }
+
+    internal static InterfaceView View(NetworkInterfaceState state) => new(
+        state.Link.Name,
+        state.Link.Index,
+        Kind(state.Link),
+        state.Link.IsUp,
+        state.Link.HasCarrier,
+        [.. state.Addresses.Where(address => address.IsUsable && !IsLinkLocal(address.Address)).Select(address => address.Address)],
+        [.. state.Routes.Where(route => route.Type == RouteType.Unicast).Select(route => new IPNetwork(route.Destination, route.PrefixLength)).Distinct()]);
+
+    private static InterfaceKind Kind(LinkMessage link) => link switch
+    {
+        { IsLoopback: true } => InterfaceKind.Loopback,
+        { Kind: "bridge" or "openvswitch" } => InterfaceKind.Bridge,
+        { Kind: "veth" or "dummy" or "ifb" or "ipvlan" or "macvlan" or "netkit" or "vcan" or "nlmon" } => InterfaceKind.Container,
+        { Kind: "vlan" or "bond" or "team" or "hsr" or "wwan" or "rmnet" or "virt_wifi" or "ppp" or null } and not { HardwareType: 65534 } => InterfaceKind.Hardware,
+        _ => InterfaceKind.Tunnel, // tun, wireguard, gre, ipip, vti, xfrm, vxlan ... and whatever comes: a VPN until named
+    };
+
+    private static bool IsLinkLocal(IPAddress address) =>
+        address.IsIPv6LinkLocal || (address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes() is [169, 254, ..]);
+}

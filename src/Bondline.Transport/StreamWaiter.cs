@@ -1,0 +1,54 @@
+using System.Threading.Tasks.Sources;
+
+namespace Bondline.Transport;
+
+/// <summary>One reusable wait of a stream's reader or writer.</summary>
+/// <remarks>
+/// <see cref="IsArmed"/> changes only under the bond's lock; who clears it must complete the wait, outside the lock, exactly once.
+/// Continuations run on the thread pool: the thread that completes a wait belongs to a subflow.
+/// </remarks>
+internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
+{
+    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+
+    public bool IsArmed { get; private set; }
+
+    /// <summary>Under the lock: starts a wait.</summary>
+    public ValueTask Arm()
+    {
+        if (IsArmed) throw new InvalidOperationException("A stream takes one reader and one writer at a time.");
+        _core.Reset();
+        IsArmed = true;
+        return new(this, _core.Version);
+    }
+
+    /// <summary>Under the lock: the wait is over.</summary>
+    /// <returns>True if the caller must now call <see cref="Complete"/> outside the lock.</returns>
+    public bool Disarm()
+    {
+        var was = IsArmed;
+        IsArmed = false;
+        return was;
+    }
+
+    public void Complete() => _core.SetResult(true);
+
+    /// <summary>From now until the result is disposed, <paramref name="cancellationToken"/> ends the wait.</summary>
+    public CancellationTokenRegistration CancelWith(CancellationToken cancellationToken) =>
+        cancellationToken.UnsafeRegister(static (state, token) => ((StreamWaiter)state!).Cancel(token), this);
+
+    private void Cancel(CancellationToken cancellationToken)
+    {
+        lock (gate)
+            if (!Disarm())
+                return;
+        _core.SetException(new OperationCanceledException(cancellationToken));
+    }
+
+    void IValueTaskSource.GetResult(short token) => _core.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
+}

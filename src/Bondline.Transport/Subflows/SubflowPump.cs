@@ -1,0 +1,277 @@
+using System.Buffers;
+using System.Net;
+using System.Runtime.CompilerServices;
+using Bondline.Protocol;
+
+namespace Bondline.Transport;
+
+/// <summary>Moves one subflow's bytes: a read loop that never waits for a stream's reader, and a writer that pulls from the bond when its last write is done.</summary>
+/// <remarks>
+/// At most one write is in flight. Whoever made work for it (a stream's writer, a read loop, the clock) starts the first write on its own thread, so that a small
+/// message leaves without a change of thread; what follows runs on the thread pool.
+/// </remarks>
+internal sealed class SubflowPump : IThreadPoolWorkItem
+{
+    // Seven full records: with TLS's additions they fit a pooled buffer of 128 KiB.
+    private const int SmallBufferBytes = 16_384, LargeBufferBytes = 7 * SmallBufferBytes;
+
+    // A thread of the pool serves others after so many writes.
+    private const int WritesPerTurn = 16;
+
+    private readonly BondDriver _driver;
+    private readonly SubflowSocket _socket;
+    private readonly Action _onWritten;
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ValueTaskAwaiter _write;
+
+    // Under the bond's lock, except that the buffer is the writer's own while IsWriting.
+    private byte[]? _buffer;
+    private int _staged;
+    private bool _isLarge, _isReadOver;
+    private string? _ending;
+
+    public SubflowPump(BondDriver driver, SubflowSocket socket, string path)
+    {
+        (_driver, _socket, Path) = (driver, socket, path);
+        _onWritten = OnWritten;
+    }
+
+    /// <summary>The engine's side of it; set when it is attached.</summary>
+    public Subflow Subflow { get; set; } = null!;
+
+    public BondDriver Driver => _driver;
+
+    public string Path { get; }
+
+    /// <summary>The path manager's name for it: unlike the bond's id, unique over bonds.</summary>
+    public SubflowId Handle { get; init; }
+
+    public IPEndPoint? Local => _socket.Local;
+
+    public IPEndPoint? Remote => _socket.Remote;
+
+    /// <summary>Under the lock: a write is in flight or staged.</summary>
+    public bool IsWriting { get; private set; }
+
+    /// <summary>Under the lock: the socket is closed or closing; nothing more is asked of the bond for it.</summary>
+    public bool IsOver => _ending is not null;
+
+    /// <summary>What is staged costs little time to encrypt.</summary>
+    public bool IsStagedSmall => _staged <= 2048;
+
+    /// <summary>Completes when the socket is closed and the bond has taken leave of the subflow. Never faults.</summary>
+    public Task Completion => _finished.Task;
+
+    /// <summary>Why it ended, for a log.</summary>
+    public string Ending => _ending ?? "";
+
+    /// <summary>Under the lock: nothing is asked of the bond before <see cref="TryStageNext"/>.</summary>
+    public void Hold() => IsWriting = true;
+
+    /// <summary>Under the lock: asks the bond for bytes if no write is in flight.</summary>
+    /// <returns>True if there are some: the caller then calls <see cref="WriteInline"/> or <see cref="WriteLater"/> outside the lock.</returns>
+    public bool TryStage(Instant now)
+    {
+        if (IsWriting || IsOver) return false;
+        var size = _isLarge ? LargeBufferBytes : SmallBufferBytes;
+        if (_buffer is null || _buffer.Length < size)
+        {
+            ReturnBuffer();
+            _buffer = ArrayPool<byte>.Shared.Rent(size);
+        }
+
+        _staged = _driver.Bond.PollTransmit(Subflow, now, _buffer.AsSpan(0, size));
+        _isLarge = _staged > size * 3 / 4;
+        IsWriting = _staged > 0;
+        if (!IsWriting) ReturnBuffer();
+        return IsWriting;
+    }
+
+    /// <summary>Under the lock: the write is over; stages the next one.</summary>
+    public bool TryStageNext(Instant now)
+    {
+        IsWriting = false;
+        if (TryStage(now)) return true;
+        if (_isReadOver) Finish();
+        return false;
+    }
+
+    /// <summary>Starts the staged write on this thread; goes on later if there is more.</summary>
+    public void WriteInline() => Write(turns: 1);
+
+    /// <summary>Starts the staged write on the thread pool.</summary>
+    public void WriteLater() => ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+
+    void IThreadPoolWorkItem.Execute() => Write(WritesPerTurn);
+
+    /// <summary>The read loop; runs until the connection is over, then takes leave of the bond.</summary>
+    /// <param name="early">What came behind the handshake.</param>
+    public async Task RunAsync(ReadOnlyMemory<byte> early)
+    {
+        try
+        {
+            await ReadAsync(early);
+            End("the peer closed the connection");
+        }
+        catch (Exception failure) when (SubflowSocket.IsNetworkFailure(failure))
+        {
+            End(failure.Message);
+        }
+        catch (ProtocolException violation)
+        {
+            End(violation.Message);
+            _driver.Fail(violation.Error, violation.Message);
+        }
+        catch (Exception bug)
+        {
+            End("unexpected error");
+            _driver.FailUnexpected("read loop of a subflow", bug);
+        }
+
+        _driver.Remove(this);
+        lock (_driver.Gate)
+        {
+            _isReadOver = true;
+            if (!IsWriting) Finish();
+        }
+
+        await Completion;
+    }
+
+    /// <summary>Closes the connection with a reset; both loops end. Any thread.</summary>
+    public void Abort(string why)
+    {
+        End(why);
+        _socket.Abort();
+    }
+
+    /// <summary>Says that nothing more will be sent; the read loop goes on until the peer closes too.</summary>
+    public void ShutdownSend() => _socket.ShutdownSend();
+
+    /// <summary>One look at the kernel's numbers. Outside the lock.</summary>
+    public bool TrySample(out TcpSample sample) => _socket.TrySample(out sample);
+
+    /// <summary>Acts on a sample: what may wait unsent, and which congestion control. Outside the lock.</summary>
+    public void Adapt(in TcpSample sample, TimeSpan rtt, double bytesPerSecond)
+    {
+        _socket.LimitUnsent(rtt, bytesPerSecond);
+        // Loss of over 0.1 %, judged once a megabyte was delivered.
+        if (sample.BytesAcked > 1 << 20 && sample.BytesRetransmitted > sample.BytesAcked / 1000) _socket.TryUseLossTolerantControl();
+    }
+
+    private async Task ReadAsync(ReadOnlyMemory<byte> early)
+    {
+        byte[]? buffer = null;
+        var kept = 0;
+        try
+        {
+            if (!early.IsEmpty)
+            {
+                buffer = ArrayPool<byte>.Shared.Rent(early.Length + SmallBufferBytes);
+                early.CopyTo(buffer);
+                kept = Process(buffer, early.Length);
+            }
+
+            while (true)
+            {
+                if (kept == 0 && !_socket.TryPrefetch())
+                {
+                    if (buffer is not null) ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = null;
+                    await _socket.WaitReadableAsync();
+                }
+
+                // Room for a record behind the rest of a frame; for several when several are waiting.
+                buffer ??= ArrayPool<byte>.Shared.Rent(_socket.HasWholeRecord ? 4 * SmallBufferBytes : 2 * SmallBufferBytes);
+                var length = await _socket.ReadAsync(buffer.AsMemory(kept));
+                if (length == 0) return;
+                kept += length;
+                while (_socket.HasWholeRecord && buffer.Length - kept >= SmallBufferBytes)
+                    kept += await _socket.ReadAsync(buffer.AsMemory(kept));
+                kept = Process(buffer, kept);
+            }
+        }
+        finally
+        {
+            if (buffer is not null) ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private int Process(byte[] buffer, int length)
+    {
+        var consumed = _driver.HandleReceived(this, buffer.AsSpan(0, length));
+        buffer.AsSpan(consumed, length - consumed).CopyTo(buffer);
+        return length - consumed;
+    }
+
+    private void Write(int turns)
+    {
+        try
+        {
+            while (true)
+            {
+                _write = _socket.WriteAsync(_buffer.AsMemory(0, _staged)).GetAwaiter();
+                if (!_write.IsCompleted)
+                {
+                    _write.UnsafeOnCompleted(_onWritten);
+                    return;
+                }
+
+                _write.GetResult();
+                if (!_driver.StageNext(this)) return;
+                if (--turns > 0) continue;
+                WriteLater();
+                return;
+            }
+        }
+        catch (Exception failure)
+        {
+            FailWrite(failure);
+        }
+    }
+
+    private void OnWritten()
+    {
+        try
+        {
+            _write.GetResult();
+            if (!_driver.StageNext(this)) return;
+        }
+        catch (Exception failure)
+        {
+            FailWrite(failure);
+            return;
+        }
+
+        Write(WritesPerTurn);
+    }
+
+    private void FailWrite(Exception failure)
+    {
+        Abort(failure.Message); // the read loop then takes leave
+        if (!SubflowSocket.IsNetworkFailure(failure)) _driver.FailUnexpected("writer of a subflow", failure);
+        lock (_driver.Gate)
+        {
+            IsWriting = false;
+            if (_isReadOver) Finish();
+        }
+    }
+
+    private void End(string why)
+    {
+        lock (_driver.Gate) _ending ??= why;
+    }
+
+    private void Finish()
+    {
+        ReturnBuffer();
+        _socket.Dispose();
+        _finished.TrySetResult();
+    }
+
+    private void ReturnBuffer()
+    {
+        if (_buffer is not null) ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = null;
+    }
+}
