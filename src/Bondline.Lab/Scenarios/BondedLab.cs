@@ -32,7 +32,7 @@ public sealed class BondedLab : ILabTunnel
 
     public LabProcess Agent { get; private set; } = null!;
 
-    /// <summary>The URL each local target got from the last <see cref="StartAgentAsync"/>.</summary>
+    /// <summary>The URL each local target got from the last start of the agent.</summary>
     public IReadOnlyDictionary<string, string> Urls { get; private set; } = new Dictionary<string, string>();
 
     /// <summary>Every line of JSON the agent printed until it was ready.</summary>
