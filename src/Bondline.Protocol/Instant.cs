@@ -16,8 +16,12 @@ public readonly record struct Instant(long Microseconds) : IComparable<Instant>
 
     public static Instant Later(Instant a, Instant b) => a.Microseconds >= b.Microseconds ? a : b;
 
-    public static Instant operator +(Instant instant, TimeSpan span) =>
-        instant.Microseconds > long.MaxValue - span.Ticks / 10 ? Never : new(instant.Microseconds + span.Ticks / 10);
+    /// <summary>Rounds up: a deadline made of a span has passed only when the whole span has.</summary>
+    public static Instant operator +(Instant instant, TimeSpan span)
+    {
+        var microseconds = (long)Math.Ceiling(span.TotalMicroseconds);
+        return microseconds > 0 && instant.Microseconds > long.MaxValue - microseconds ? Never : new(instant.Microseconds + microseconds);
+    }
 
     public static Instant operator -(Instant instant, TimeSpan span) => new(instant.Microseconds - span.Ticks / 10);
 
