@@ -31,6 +31,10 @@ public sealed record BondOptions
     /// <value>Default 20 ms; 5 ms to 2 s. Lower recovers sooner, duplicates more.</value>
     public TimeSpan SuspectMargin { get; init; } = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>Where the bytes of streams lie.</summary>
+    /// <value>Default: the process's own pool; a test gives each bond its own to find leaks.</value>
+    public SegmentPool Segments { get; init; } = SegmentPool.Shared;
+
     /// <summary>An acknowledgement waits at most this long for more bytes to acknowledge.</summary>
     /// <value>Default 5 ms.</value>
     public TimeSpan AckDelay { get; init; } = TimeSpan.FromMilliseconds(5);

@@ -2,7 +2,7 @@ namespace Bondline.Protocol;
 
 /// <summary>Puts the bytes of a stream in order: frames arrive in any order and any number of times, the reader gets every byte once.</summary>
 /// <remarks>Bytes lie in pooled segments on a fixed grid of stream offsets; a segment is held from its first byte received to its last byte read. Empty, it holds nothing.</remarks>
-internal struct ReceiveBuffer
+internal struct ReceiveBuffer(SegmentPool pool)
 {
     public const int SegmentLength = SegmentPool.MediumLength;
 
@@ -69,7 +69,7 @@ internal struct ReceiveBuffer
         if (_segments is not null)
         {
             foreach (var segment in _segments)
-                if (segment is not null) SegmentPool.Shared.Return(segment);
+                if (segment is not null) pool.Return(segment);
         }
         _segments = null;
         SegmentsHeld = 0;
@@ -85,7 +85,7 @@ internal struct ReceiveBuffer
             ref var segment = ref _segments![(_head + index) & (_segments.Length - 1)];
             if (segment is null)
             {
-                segment = SegmentPool.Shared.Rent(SegmentLength);
+                segment = pool.Rent(SegmentLength);
                 SegmentsHeld++;
             }
             var from = (int)(offset % SegmentLength);
@@ -109,7 +109,7 @@ internal struct ReceiveBuffer
         ref var first = ref _segments![_head];
         if (first is not null)
         {
-            SegmentPool.Shared.Return(first);
+            pool.Return(first);
             first = null;
             SegmentsHeld--;
         }

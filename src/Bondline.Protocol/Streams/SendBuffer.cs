@@ -1,7 +1,7 @@
 namespace Bondline.Protocol;
 
 /// <summary>The bytes of a stream from the first unacknowledged one to the last written, in pooled segments. Empty, it holds nothing.</summary>
-internal struct SendBuffer
+internal struct SendBuffer(SegmentPool pool)
 {
     // Small enough that thousands of streams with a few bytes each stay cheap, large enough that a frame spans at most two.
     private const int FirstSegmentLength = SegmentPool.SmallLength, SegmentLength = SegmentPool.LargeLength;
@@ -51,7 +51,7 @@ internal struct SendBuffer
         {
             ref var first = ref At(0);
             if (first.Start + (ulong)first.Length > offset) break;
-            SegmentPool.Shared.Return(first.Array);
+            pool.Return(first.Array);
             first = default;
             _head = (_head + 1) % _segments!.Length;
             _count--;
@@ -64,7 +64,7 @@ internal struct SendBuffer
     {
         for (; _count > 0; _count--)
         {
-            SegmentPool.Shared.Return(At(_count - 1).Array);
+            pool.Return(At(_count - 1).Array);
             At(_count - 1) = default;
         }
         _segments = null;
@@ -82,7 +82,7 @@ internal struct SendBuffer
         if (_count == _segments.Length) Grow();
         _count++;
         ref var added = ref At(_count - 1);
-        added = (SegmentPool.Shared.Rent(_count == 1 && wanted <= FirstSegmentLength ? FirstSegmentLength : SegmentLength), End, 0);
+        added = (pool.Rent(_count == 1 && wanted <= FirstSegmentLength ? FirstSegmentLength : SegmentLength), End, 0);
         return ref added;
     }
 

@@ -7,8 +7,10 @@ public sealed class StreamEndpoint
     internal ReceiveBuffer Receiving;
     internal RangeSet Acked;           // acknowledged beyond Sending.Start
 
-    internal StreamEndpoint(StreamId id, ulong peerWindow, ulong window)
+    internal StreamEndpoint(StreamId id, ulong peerWindow, ulong window, SegmentPool pool)
     {
+        Sending = new(pool);
+        Receiving = new(pool);
         Id = id;
         SendMaximum = peerWindow;
         Window = window;
