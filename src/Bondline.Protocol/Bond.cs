@@ -313,7 +313,7 @@ public sealed class Bond
         var isCrowded = Streams.Count >= Options.ManyStreams;
         // The receiver grants the full initial window to every stream; a crowded opener uses a quarter of it until it hears more.
         var window = (ulong)Options.InitialStreamWindowBytes;
-        var stream = new StreamEndpoint(id, isCrowded ? window / 4 : window, window) { WindowOpenedAt = now, UnreadSince = now };
+        var stream = new StreamEndpoint(id, isCrowded ? window / 4 : window, window, Options.Segments) { WindowOpenedAt = now, UnreadSince = now };
         Streams.Add(stream);
         return stream;
     }
@@ -346,6 +346,7 @@ public sealed class Bond
                 return true;
             case FrameType.Ping:
                 subflow.PongWanted = PingFrame.Parse(frame).Number;
+                subflow.IsAckWanted = true; // beside the PONG: should the subflows that carry acks be silent, this one's peer still hears them
                 return false;
             case FrameType.Pong:
                 _health.HandlePong(subflow, PingFrame.Parse(frame).Number, now);
@@ -501,7 +502,11 @@ public sealed class Bond
 
     private void OpenWindow(StreamEndpoint stream, Instant now)
     {
-        if (stream.FinalSize is not null || stream.ReceiveMaximum - stream.Receiving.ReadOffset > stream.Window / 2) return;
+        if (stream.FinalSize is not null) return;
+        // The first update comes early: a sender with many streams stops after a quarter of the initial window until it hears more.
+        var initial = (ulong)Options.InitialStreamWindowBytes;
+        var isFirst = stream.ReceiveMaximum == initial && stream.Receiving.ReadOffset >= initial / 8;
+        if (!isFirst && stream.ReceiveMaximum - stream.Receiving.ReadOffset > stream.Window / 2) return;
         // Half a window used up within a few round trips: the window, not the path, limits the stream.
         if (now - stream.WindowOpenedAt < SlowestRtt() * 4 && BufferedReceiveBytes < Options.MemoryBudgetBytes / 2)
             stream.Window = Math.Min(stream.Window * 2, (ulong)Math.Max(Options.InitialStreamWindowBytes, Options.MemoryBudgetBytes / 4));
@@ -549,9 +554,9 @@ public sealed class Bond
         foreach (var stream in Streams.Open.ToArray())
         {
             if (stream.ReadableBytes == 0 || now - stream.UnreadSince < TimeSpan.FromSeconds(30)) continue;
+            Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.SlowReader));
             Reset(stream, StreamError.SlowReader, now);
             StopSending(stream, StreamError.SlowReader, now);
-            Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.SlowReader));
         }
     }
 

@@ -131,6 +131,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             frame.IsCopied = true;
             Owe(frame, subflow);
         }
+        acknowledger.HandleLost(subflow, now);
         subflow.Copies.Clear(); // their originals went elsewhere
         for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue());
     }
@@ -300,7 +301,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
             if (!ReferenceEquals(EarliestCompletion.Fastest(bond.Subflows, length, null, now), subflow)) return 0;
-            if (length == 0 && !stream.HasUnsentEnd) return 0; // the peer's window over all streams is full
+            if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
             _sparse.Dequeue();
             stream.IsQueuedSparse = false;
             var start = stream.Next;
@@ -353,7 +354,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
                 continue;
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
-            if (length == 0 && !stream.HasUnsentEnd) return 0; // the peer's window over all streams is full
+            if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
             if (!EarliestCompletion.MayTake(subflow, bond.Subflows, length, _unsent + 1, Slack(stream), now)) return 0;
             var written = WriteNew(subflow, stream, length, now, room, position);
             _bulk.Dequeue();

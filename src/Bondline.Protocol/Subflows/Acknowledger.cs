@@ -38,6 +38,14 @@ internal sealed class Acknowledger(Bond bond)
         if (now >= Deadline) Demand(now);
     }
 
+    /// <summary>A subflow that was to carry an ACK cannot: others do.</summary>
+    public void HandleLost(Subflow subflow, Instant now)
+    {
+        if (!subflow.IsAckWanted) return;
+        subflow.IsAckWanted = false;
+        Demand(now);
+    }
+
     /// <summary>Writes an ACK if <paramref name="subflow"/> is to carry one, or may carry one beside other frames.</summary>
     /// <returns>The bytes written.</returns>
     public int Write(Subflow subflow, Span<byte> destination, bool isBesideOthers, Instant now)

@@ -106,6 +106,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
             Degrade(subflow, SubflowState.Suspect, SubflowReason.Suspend, now);
             subflow.NextPing = now;
             subflow.AwaitingSince = now;
+            subflow.CheckAt = now + subflow.DeadAfter(bond.Options);
         }
     }
 
