@@ -13,11 +13,12 @@ public class TrafficTests
         await using var sender = await lab.StartTrafficAsync(lab.Laptop, new(TrafficRole.SendRecords) { Connect = new(LabNetwork.Address, receiver.Port) });
         var first = (await receiver.ReportAsync(atLeast: 50)).Records!;
         Assert.InRange(first.Latency.Median, 9_900, 12_000);
-        Assert.InRange(first.LongestSilence.Length, 9_000, 30_000);
+        Assert.True(first.LongestSilence.Length >= 9_000, $"{first}");
 
         await lab["eth0"].SilenceAsync();
+        await receiver.ReportAsync(); // however long the order took
         var silent = (await receiver.ReportAsync(lasting: TimeSpan.FromMilliseconds(300))).Records!;
-        Assert.InRange(silent.LongestSilence.Length, 280_000, 400_000);
+        Assert.True(silent.LongestSilence.Length >= 290_000, $"{silent}");
         await lab["eth0"].HealAsync();
         var healed = (await receiver.ReportAsync(atLeast: 30)).Records!;
         Assert.InRange(healed.Normal, 9_900, 12_000);
