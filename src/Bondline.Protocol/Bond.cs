@@ -16,6 +16,9 @@ public sealed class Bond
 
     private const int CrowdedStreamSendBytes = 16 << 10;
 
+    /// <summary>A stream may hold so much to send whatever the subflows are like.</summary>
+    private const int LeastStreamSendBytes = 256 << 10;
+
     private readonly List<Subflow> _subflows = [];
     private readonly SubflowIds _subflowIds = new();
     private readonly Queue<BondEvent> _events = new();
@@ -47,6 +50,9 @@ public sealed class Bond
 
     /// <summary>All subflows, dying ones included.</summary>
     public IReadOnlyList<Subflow> Subflows => _subflows;
+
+    /// <summary>The same for the engine itself: going through it allocates nothing.</summary>
+    internal List<Subflow> AllSubflows => _subflows;
 
     public bool IsClosed { get; private set; }
 
@@ -268,6 +274,9 @@ public sealed class Bond
     /// <summary>An acknowledgement, or a PONG, showed that a subflow works.</summary>
     internal void HandleProgress(Subflow subflow, Instant now) => _health.HandleProgress(subflow, now);
 
+    /// <summary>The peer has bytes of a stream that were sent over some subflow.</summary>
+    internal void HandleDelivered() => _health.HandleDelivered();
+
     /// <summary>Bytes of a stream were acknowledged: its buffer may have room again, or be over.</summary>
     internal void HandleAcked(StreamEndpoint stream)
     {
@@ -292,11 +301,18 @@ public sealed class Bond
 
     internal long DataMaximum => _dataMaximum;
 
-    private long SendRoom(StreamEndpoint stream)
+    /// <summary>How much more of a stream the writer may hand over; negative if the paths need less than is held.</summary>
+    internal long SendRoom(StreamEndpoint stream)
     {
-        long caps = 0;
-        foreach (var subflow in _subflows) caps += subflow.CapBytes;
-        var limit = Math.Min(Options.MaxStreamSendBufferBytes, 256 * 1024 + 2 * caps);
+        // Twice what all subflows carry in the slowest one's round trip: bytes on the quick ones are held until the slow ones' are there too.
+        double rate = 0, slowest = 0;
+        foreach (var subflow in _subflows)
+        {
+            if (subflow.State != SubflowState.Active) continue;
+            rate += subflow.RateBytesPerSecond;
+            slowest = Math.Max(slowest, subflow.Rtt.Smoothed.TotalSeconds);
+        }
+        var limit = (long)Math.Min(Options.MaxStreamSendBufferBytes, LeastStreamSendBytes + 2 * rate * slowest);
         if (_transmitter.BufferedBytes >= MaxBufferedSendBytes) limit = CrowdedStreamSendBytes;
         return limit - (long)(stream.Sending.End - stream.Sending.Start);
     }

@@ -8,7 +8,7 @@ internal static class EarliestCompletion
     private static readonly TimeSpan SlowWrite = TimeSpan.FromMilliseconds(4);
 
     /// <summary>Active, and its policy lets it carry new data beside the others.</summary>
-    public static bool IsUsable(Subflow subflow, IReadOnlyList<Subflow> all) =>
+    public static bool IsUsable(Subflow subflow, List<Subflow> all) =>
         subflow.State == SubflowState.Active && subflow.Policy switch
         {
             SubflowPolicy.Normal or SubflowPolicy.Prefer => true,
@@ -21,14 +21,15 @@ internal static class EarliestCompletion
     /// <param name="all">The bond's subflows.</param>
     /// <param name="length">What it would take.</param>
     /// <param name="waiting">All bytes that wait to be sent, these included.</param>
-    /// <param name="slackSeconds">How much later than on the best subflow they may arrive.</param>
+    /// <param name="slackBytes">How many bytes may overtake them: what the windows and buffers still hold, and what waits at all.</param>
     /// <param name="now">The current instant.</param>
-    public static bool MayTake(Subflow asking, IReadOnlyList<Subflow> all, int length, long waiting, double slackSeconds, Instant now)
+    public static bool MayTake(Subflow asking, List<Subflow> all, int length, long waiting, double slackBytes, Instant now)
     {
         if (!asking.HasCredit || !IsUsable(asking, all)) return false;
         var mine = asking.FinishTime(length);
         var best = mine;
         long room = 0; // what faster subflows can take at once
+        double rate = 0; // of the faster ones
         for (var i = 0; i < all.Count; i++)
         {
             var other = all[i];
@@ -37,13 +38,16 @@ internal static class EarliestCompletion
             var isFirst = other.Policy == asking.Policy ? finish < mine : other.Policy == SubflowPolicy.Prefer;
             if (!isFirst) continue;
             best = Math.Min(best, finish);
+            rate += other.RateBytesPerSecond;
             if (other.HasCredit && !IsBlocked(other, now)) room += other.CapBytes - other.UnackedBytes;
         }
-        return room < waiting && mine <= best + slackSeconds;
+        if (rate == 0) return true;
+        // While these bytes are under way the faster subflows deliver (mine - best) * rate others: more than there are, or more than fit, and waiting for the faster ones is better.
+        return room < waiting && (mine - best) * rate <= slackBytes;
     }
 
     /// <summary>The usable subflow that delivers <paramref name="length"/> bytes first, whether or not it has credit; <paramref name="except"/> and those stuck in a write do not count.</summary>
-    public static Subflow? Fastest(IReadOnlyList<Subflow> all, int length, Subflow? except, Instant now)
+    public static Subflow? Fastest(List<Subflow> all, int length, Subflow? except, Instant now)
     {
         Subflow? best = null, stuck = null;
         double bestFinish = double.MaxValue;
@@ -65,7 +69,7 @@ internal static class EarliestCompletion
     }
 
     /// <summary>When the first write under way will have taken so long that its subflow counts as stuck.</summary>
-    public static Instant NextBlocked(IReadOnlyList<Subflow> all, Instant now)
+    public static Instant NextBlocked(List<Subflow> all, Instant now)
     {
         var next = Instant.Never;
         for (var i = 0; i < all.Count; i++)
@@ -75,7 +79,7 @@ internal static class EarliestCompletion
 
     private static bool IsBlocked(Subflow subflow, Instant now) => subflow.IsWriting && now - subflow.WritingSince > SlowWrite;
 
-    private static bool HasNormal(IReadOnlyList<Subflow> all)
+    private static bool HasNormal(List<Subflow> all)
     {
         for (var i = 0; i < all.Count; i++)
             if (all[i] is { State: SubflowState.Active, Policy: SubflowPolicy.Normal or SubflowPolicy.Prefer }) return true;

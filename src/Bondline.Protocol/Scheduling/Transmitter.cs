@@ -108,8 +108,10 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             subflow.Sent.RemoveFirst();
             sentAt = frame.SentAt;
             HandleFrameAcked(frame);
+            if (frame.Type is FrameType.Stream or FrameType.StreamEnd) bond.HandleDelivered();
         }
-        CapPolicy.HandleAcked(subflow, bytes, wasLimited, now - sentAt, bond.Options, now);
+        // What was under way while the subflow was not active says nothing about it.
+        if (sentAt >= subflow.ActiveSince) CapPolicy.HandleAcked(subflow, bytes, wasLimited, now - sentAt, bond.Options, now);
         bond.HandleProgress(subflow, now);
     }
 
@@ -146,7 +148,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         frame.IsCopied = isSparse || stream.Acked.Count > 0; // others wait behind it, or its stream is sparse
         if (!frame.IsCopied) return;
         var length = (long)(frame.End - frame.Start);
-        frame.IsCopied = EarliestCompletion.Fastest(bond.Subflows, (int)length, subflow, now) is not null && _reinjections.TrySpend(length);
+        frame.IsCopied = EarliestCompletion.Fastest(bond.AllSubflows, (int)length, subflow, now) is not null && _reinjections.TrySpend(length);
         if (frame.IsCopied) _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, subflow));
     }
 
@@ -172,7 +174,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
         if (length == 0)
         {
-            if (_sparse.Count > 0 || _bulk.Count > 0 || _reinjections.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.Subflows, now));
+            if (_sparse.Count > 0 || _bulk.Count > 0 || _reinjections.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
             return 0;
         }
         subflow.BytesSent += length;
@@ -269,7 +271,8 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             if (position == before && position == 0) position += WriteTail(subflow, now, room, position);
             if (position == before) break;
         }
-        if (!HasUnsent && subflow.UnackedBytes + position < subflow.CapBytes) subflow.Rate.HandleLimited();
+        // It could have carried more: whatever kept the bytes from it, what is measured now is not the path.
+        if (position < limit && subflow.UnackedBytes + position < subflow.CapBytes) subflow.Rate.HandleLimited();
         return position;
     }
 
@@ -300,7 +303,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
                 continue;
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
-            if (!ReferenceEquals(EarliestCompletion.Fastest(bond.Subflows, length, null, now), subflow)) return 0;
+            if (!ReferenceEquals(EarliestCompletion.Fastest(bond.AllSubflows, length, null, now), subflow)) return 0;
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
             _sparse.Dequeue();
             stream.IsQueuedSparse = false;
@@ -316,9 +319,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>The frame just written goes to the next best subflow as well, if copies are cheap now.</summary>
     private void Double(Subflow subflow, StreamEndpoint stream, ulong start, int length, Instant now)
     {
-        if (EarliestCompletion.Fastest(bond.Subflows, length, subflow, now) is not { } second) return;
+        if (EarliestCompletion.Fastest(bond.AllSubflows, length, subflow, now) is not { } second) return;
         double capacity = 0;
-        foreach (var each in bond.Subflows)
+        foreach (var each in bond.AllSubflows)
             if (each.State == SubflowState.Active) capacity += each.RateBytesPerSecond;
         var rate = Math.Max(LeastDuplicateBytesPerSecond, capacity * DuplicateShare);
         if (!_duplicates.TryTake(length + StreamFrame.MaxHeaderLength, rate, DuplicateDepthBytes, now)) return;
@@ -329,11 +332,10 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private int WriteOwed(Subflow subflow, Instant now, Span<byte> room, int position)
     {
         if (_reinjections.Count == 0) return 0;
-        var mayBeOwn = EarliestCompletion.Fastest(bond.Subflows, 0, subflow, now) is null;
+        var mayBeOwn = EarliestCompletion.Fastest(bond.AllSubflows, 0, subflow, now) is null;
         if (!_reinjections.TryFind(subflow, mayBeOwn, out var index, out var item)) return 0;
         var length = (int)Math.Min(item.End - item.Start, (ulong)Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength);
-        var rate = Math.Max(1, subflow.RateBytesPerSecond);
-        if (!EarliestCompletion.MayTake(subflow, bond.Subflows, length, _reinjections.Bytes + 1, _reinjections.Bytes / rate, now)) return 0;
+        if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, length, _reinjections.Bytes + 1, _reinjections.Bytes, now)) return 0;
         var isEnd = item.IsEnd && item.Start + (ulong)length == item.End;
         var written = WriteFrame(subflow, item.Stream, item.Start, length, isEnd, now, room, position);
         _reinjections.Take(index, length);
@@ -355,7 +357,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            if (!EarliestCompletion.MayTake(subflow, bond.Subflows, length, _unsent + 1, Slack(stream), now)) return 0;
+            if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, length, _unsent + 1, Slack(stream), now)) return 0;
             var written = WriteNew(subflow, stream, length, now, room, position);
             _bulk.Dequeue();
             stream.IsQueuedBulk = false;
@@ -365,22 +367,19 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         return 0;
     }
 
-    /// <summary>How much later than on the best subflow bulk bytes may arrive: what the receiver can absorb; nothing for the end of a stream.</summary>
+    /// <summary>How many bytes may overtake a stream's next ones: what waits, as far as the receiver can absorb it and the sender hold it.</summary>
     private double Slack(StreamEndpoint stream)
     {
-        if (stream.SendState == SendState.Finishing && stream.UnsentBytes <= Frame.MaxLength) return 0;
-        double capacity = 0;
-        foreach (var subflow in bond.Subflows)
-            if (subflow.State == SubflowState.Active) capacity += subflow.RateBytesPerSecond;
         var window = Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal));
-        return capacity > 0 ? window / capacity : 0;
+        var held = bond.SendRoom(stream) + (long)stream.UnsentBytes;
+        return Math.Max(0, Math.Min(Math.Min((double)window, held), _unsent));
     }
 
     /// <summary>Nothing is left to send and this subflow is idle: it repeats the last frames of a slower one that would arrive later.</summary>
     private int WriteTail(Subflow subflow, Instant now, Span<byte> room, int position)
     {
-        if (HasUnsent || subflow.UnackedBytes >= Subflow.Quantum || !EarliestCompletion.IsUsable(subflow, bond.Subflows)) return 0;
-        foreach (var other in bond.Subflows)
+        if (HasUnsent || subflow.UnackedBytes >= Subflow.Quantum || !EarliestCompletion.IsUsable(subflow, bond.AllSubflows)) return 0;
+        foreach (var other in bond.AllSubflows)
         {
             if (ReferenceEquals(other, subflow) || other.State != SubflowState.Active) continue;
             for (var i = other.Sent.Count - 1; i >= Math.Max(0, other.Sent.Count - 4); i--)
@@ -496,7 +495,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private Subflow? Best(Subflow? except, Subflow? about)
     {
         Subflow? best = null;
-        foreach (var subflow in bond.Subflows)
+        foreach (var subflow in bond.AllSubflows)
         {
             if (subflow.State != SubflowState.Active || ReferenceEquals(subflow, except) || ReferenceEquals(subflow, about)) continue;
             if (best is null || subflow.Rtt.Smoothed < best.Rtt.Smoothed) best = subflow;

@@ -78,7 +78,7 @@ internal sealed class Acknowledger(Bond bond)
 
     private int Compose(Span<byte> destination)
     {
-        var subflows = bond.Subflows;
+        var subflows = bond.AllSubflows;
         var needed = 1 + 2 + VarInt.MaxLength + subflows.Count * 2 * VarInt.MaxLength;
         if (destination.Length < needed) return 0;
         destination[0] = (byte)FrameType.Ack;
@@ -129,7 +129,7 @@ internal sealed class Acknowledger(Bond bond)
     private (Subflow? First, Subflow? Second) Carriers()
     {
         Subflow? first = null, second = null;
-        var subflows = bond.Subflows;
+        var subflows = bond.AllSubflows;
         for (var i = 0; i < subflows.Count; i++)
         {
             var subflow = subflows[i];

@@ -10,14 +10,19 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     private static readonly TimeSpan Recheck = TimeSpan.FromMilliseconds(5), QuietPing = TimeSpan.FromSeconds(1),
         IdlePing = TimeSpan.FromSeconds(15), RecentlyUsed = TimeSpan.FromSeconds(10), DrainFor = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>Each subflow that died of silence since stream bytes were last delivered doubles the patience with the next, up to so many times.</summary>
+    /// <remarks>On a path so slow that the first bytes take longer than the patience, replacements would follow each other for ever.</remarks>
+    private const int MostDoublings = 5;
+
     private Instant _usedAt;
+    private int _deathsInVain;
 
     public Instant NextTimeout
     {
         get
         {
             var next = transmitter.RetryAt;
-            foreach (var subflow in bond.Subflows)
+            foreach (var subflow in bond.AllSubflows)
             {
                 next = Instant.Earlier(next, subflow.CheckAt);
                 if (subflow.State is SubflowState.Active or SubflowState.Suspect && !subflow.IsPingOutstanding && !subflow.IsWriting) next = Instant.Earlier(next, subflow.NextPing);
@@ -30,9 +35,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     public void HandleTimeout(Instant now)
     {
         transmitter.HandleTimeout(now);
-        for (var i = 0; i < bond.Subflows.Count; i++)
+        for (var i = 0; i < bond.AllSubflows.Count; i++)
         {
-            var subflow = bond.Subflows[i];
+            var subflow = bond.AllSubflows[i];
             if (now >= Transmitter.LateAt(subflow) && now >= subflow.NextLateCheck)
             {
                 transmitter.CopyLate(subflow, now);
@@ -56,7 +61,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (!subflow.IsPingOutstanding || number != subflow.PingNumber) return; // late or repeated
         subflow.IsPingOutstanding = false;
         var sample = now - subflow.PingSentAt;
-        if (subflow.State == SubflowState.Active)
+        if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
             if (subflow.IsDrainPingSent && subflow.Rtt.IsMinimumStale(now)) subflow.Rtt.AddDrained(sample, now);
             else subflow.Rtt.Add(sample, now);
@@ -66,6 +71,8 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
         HandleProgress(subflow, now);
     }
+
+    public void HandleDelivered() => _deathsInVain = 0;
 
     public void HandleLost(Subflow subflow, SubflowReason why, Instant now)
     {
@@ -89,7 +96,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     public void HandleClockLate(Instant now)
     {
-        foreach (var subflow in bond.Subflows)
+        foreach (var subflow in bond.AllSubflows)
         {
             if (subflow.AwaitingSince == Instant.Never) continue;
             subflow.AwaitingSince = now;
@@ -100,7 +107,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     public void HandleResumedFromSuspend(Instant now)
     {
-        foreach (var subflow in bond.Subflows)
+        foreach (var subflow in bond.AllSubflows)
         {
             if (subflow.State != SubflowState.Active) continue;
             Degrade(subflow, SubflowState.Suspect, SubflowReason.Suspend, now);
@@ -119,9 +126,10 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         }
         var silence = now - subflow.AwaitingSince;
         var suspectAfter = subflow.SuspectAfter(bond.Options);
-        var deadAfter = subflow.DeadAfter(bond.Options);
+        var deadAfter = subflow.DeadAfter(bond.Options) * (1 << _deathsInVain);
         if (silence >= deadAfter)
         {
+            _deathsInVain = Math.Min(MostDoublings, _deathsInVain + 1);
             Degrade(subflow, SubflowState.Dead, subflow.Reason == SubflowReason.None ? SubflowReason.Silence : subflow.Reason, now);
             bond.Raise(new(BondEventKind.SubflowDead, Subflow: subflow));
             return;
@@ -139,14 +147,14 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     private bool AnotherAnswered(Subflow subflow, Instant now, TimeSpan within)
     {
-        foreach (var other in bond.Subflows)
+        foreach (var other in bond.AllSubflows)
             if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && other.LastProgress > subflow.AwaitingSince && now - other.LastProgress < within) return true;
         return false;
     }
 
     private void AskOthers(Subflow subflow, Instant now)
     {
-        foreach (var other in bond.Subflows)
+        foreach (var other in bond.AllSubflows)
             if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && !other.IsPingOutstanding) other.NextPing = Instant.Earlier(other.NextPing, now);
     }
 
@@ -178,6 +186,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
             subflow.StartupBestRate = 0;
             subflow.StartupFlatRounds = 0;
         }
+        subflow.Rate.Stop();
         subflow.State = SubflowState.Active;
         subflow.Reason = SubflowReason.None;
         subflow.ActiveSince = now;

@@ -34,6 +34,9 @@ internal struct RateEstimator
     /// <summary>The sender had room and nothing to send: the running interval can only raise the estimate.</summary>
     public void HandleLimited() => _isLimited = true;
 
+    /// <summary>The running interval says nothing; the next acknowledgement begins one.</summary>
+    public void Stop() => _isRunning = false;
+
     /// <summary>Sending begins after a pause: what was not sent is not measured.</summary>
     public void Restart(long acked, Instant now)
     {

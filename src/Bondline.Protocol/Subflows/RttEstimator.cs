@@ -7,6 +7,7 @@ internal struct RttEstimator
 
     private TimeSpan _recentMin, _previousRecentMin;
     private Instant _recentSince, _minAt;
+    private bool _isDoubtful;
 
     public RttEstimator(TimeSpan initial, Instant now)
     {
@@ -21,8 +22,8 @@ internal struct RttEstimator
 
     public TimeSpan Min { get; private set; }
 
-    /// <summary>The minimum is old: time to let the queue drain and measure again.</summary>
-    public readonly bool IsMinimumStale(Instant now) => now - _minAt > MinimumLifetime;
+    /// <summary>The minimum is old or in doubt: time to let the queue drain and measure again.</summary>
+    public readonly bool IsMinimumStale(Instant now) => _isDoubtful || now - _minAt > MinimumLifetime;
 
     public void Add(TimeSpan sample, Instant now)
     {
@@ -43,12 +44,12 @@ internal struct RttEstimator
         {
             Min = sample;
             _minAt = now;
+            _isDoubtful = false;
         }
-        // The cap lets a queue of some ten milliseconds stand at most: a second that never came near the minimum is another path.
+        // The cap lets a queue of some ten milliseconds stand at most: a second that never came near the minimum is a queue of others, or another path.
         else if (Lesser(_recentMin, _previousRecentMin) > Min * 1.25 + TimeSpan.FromMilliseconds(30) && now - _recentSince > RecentLifetime / 2)
         {
-            Min = Lesser(_recentMin, _previousRecentMin);
-            _minAt = now;
+            _isDoubtful = true;
         }
     }
 
@@ -58,6 +59,7 @@ internal struct RttEstimator
         Add(sample, now);
         Min = sample;
         _minAt = now;
+        _isDoubtful = false;
     }
 
     private static TimeSpan Lesser(TimeSpan a, TimeSpan b) => a < b ? a : b;
