@@ -1,0 +1,65 @@
+using Bondline.Protocol;
+using Xunit;
+
+namespace Bondline.Relay.Tests;
+
+public sealed class RelayTokensTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Tokens_can_be_made_before_the_first_start_of_the_relay()
+    {
+        var tokens = new RelayTokens(folder["data"]);
+        Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", "10.77.100.1:8443", Stop), out var join, out _));
+        Assert.Equal(new HostPort("10.77.100.1", 8443), Assert.Single(join.Hosts));
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await relay.StartAsync(Stop);
+        Assert.Null(relay.FirstJoinUrl); // there is one already
+        Assert.Equal(join.Pins, relay.CreateToken("other").Pins);
+    }
+
+    [Fact]
+    public async Task A_running_relay_takes_changes_at_once()
+    {
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"], Domain = "lab.test" });
+        await relay.StartAsync(Stop);
+        var tokens = new RelayTokens(folder["data"]);
+        Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", null, Stop), out var join, out _));
+        Assert.Equal(new HostPort("lab.test", relay.Listening.Https.Port), Assert.Single(join.Hosts));
+        Assert.Equal(["first", "laptop"], (await tokens.ListAsync(Stop)).Select(token => token.Name));
+        await tokens.RevokeAsync("laptop", Stop);
+        Assert.NotNull((await tokens.ListAsync(Stop)).Single(token => token.Name == "laptop").Revoked);
+        Assert.Equal("token-unknown", (await Assert.ThrowsAsync<RelayException>(() => tokens.RevokeAsync("laptop", Stop))).Code);
+    }
+
+    [Fact]
+    public async Task The_relays_address_is_remembered_while_it_is_not_running()
+    {
+        HostPort host;
+        await using (var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"], Domain = "lab.test" }))
+            host = new("lab.test", (await relay.StartAsync(Stop)).Https.Port);
+        var tokens = new RelayTokens(folder["data"]);
+        Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", null, Stop), out var join, out _));
+        Assert.Equal(host, Assert.Single(join.Hosts));
+        Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("phone", "other.test", Stop), out join, out _));
+        Assert.Equal(host with { Host = "other.test" }, Assert.Single(join.Hosts)); // its port is the relay's
+        Assert.Equal("usage", (await Assert.ThrowsAsync<RelayException>(() => tokens.CreateAsync("tablet", "other.test:port", Stop))).Code);
+        Assert.DoesNotContain(await tokens.ListAsync(Stop), token => token.Name == "tablet");
+    }
+
+    [Fact]
+    public async Task A_folder_serves_one_relay_at_a_time()
+    {
+        await using var first = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await first.StartAsync(Stop);
+        await using var second = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        Assert.Equal("data-unusable", (await Assert.ThrowsAsync<RelayException>(() => second.StartAsync(Stop))).Code);
+        await first.StopAsync();
+        await second.StartAsync(Stop);
+    }
+}
