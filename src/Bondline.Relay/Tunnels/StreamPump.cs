@@ -8,9 +8,9 @@ namespace Bondline.Relay;
 /// <summary>Carries bytes between a visitor's socket and a stream of the bond until both directions are over. The end of a direction is passed on as such, a reset as a reset.</summary>
 /// <remarks>
 /// Each direction reads only what the other side has taken: back pressure is the await. A direction that waits holds no buffer, so that an idle visitor
-/// costs two small state machines; the first <see cref="HotBuffers"/> to wait keep theirs, which saves busy connections one system call per message.
+/// costs two small state machines; the first <see cref="HotBuffers"/> to wait keep theirs, which saves busy connections a system call per message.
 /// </remarks>
-internal static class StreamPump
+internal sealed class StreamPump(Socket visitor, BondStream stream)
 {
     // A message is mostly small; whoever fills a small buffer is sending bulk, where 128 KiB at a time costs least.
     private const int SmallBufferLength = 16 << 10, LargeBufferLength = 128 << 10;
@@ -19,17 +19,21 @@ internal static class StreamPump
 
     private static int hotBuffers;
 
+    private volatile bool isVisitorFinished;
+
     /// <summary>Owns both; never throws for what visitors, agents and networks do.</summary>
-    public static async Task RunAsync(Socket visitor, BondStream stream)
+    public async Task RunAsync()
     {
-        var outward = StreamToVisitorAsync(visitor, stream);
-        var isWhole = await VisitorToStreamAsync(visitor, stream);
-        isWhole &= await outward;
+        var inward = VisitorToStreamAsync();
+        await StreamToVisitorAsync();
+        // Nobody reads the stream any more, and the visitor may be silent for ever: that the bond is lost, or the agent gave up, must end it too.
+        if (!inward.IsCompleted && await Task.WhenAny(inward, stream.Closed) != inward && !isVisitorFinished) Break(StreamError.Cancelled);
+        await inward;
         visitor.Dispose();
-        if (isWhole) await stream.DisposeAsync();
+        await stream.DisposeAsync();
     }
 
-    private static async Task<bool> VisitorToStreamAsync(Socket visitor, BondStream stream)
+    private async Task VisitorToStreamAsync()
     {
         var length = SmallBufferLength;
         try
@@ -37,7 +41,7 @@ internal static class StreamPump
             while (true)
             {
                 var isHot = TryKeepBuffer();
-                if (!isHot) await visitor.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                if (!isHot) await visitor.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None); // waits for data
                 var buffer = ArrayPool<byte>.Shared.Rent(length);
                 try
                 {
@@ -47,8 +51,9 @@ internal static class StreamPump
                         read = await visitor.ReceiveAsync(buffer.AsMemory(0, length), SocketFlags.None);
                         if (read == 0)
                         {
+                            isVisitorFinished = true;
                             await stream.CompleteWritesAsync();
-                            return true;
+                            return;
                         }
                         await stream.WriteAsync(buffer.AsMemory(0, read));
                     }
@@ -62,14 +67,17 @@ internal static class StreamPump
                 }
             }
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException or BondStreamException)
+        catch (BondStreamException)
         {
-            Break(visitor, stream);
-            return false;
+            // The agent reads no more. What it still sends goes to the visitor; if it sends no more either, the other direction finds out.
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            Break(StreamError.VisitorReset);
         }
     }
 
-    private static async Task<bool> StreamToVisitorAsync(Socket visitor, BondStream stream)
+    private async Task StreamToVisitorAsync()
     {
         var length = SmallBufferLength;
         try
@@ -84,7 +92,7 @@ internal static class StreamPump
                     if (read == 0)
                     {
                         visitor.Shutdown(SocketShutdown.Send);
-                        return true;
+                        return;
                     }
                     for (var sent = 0; sent < read;) sent += await visitor.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None);
                     length = read == length ? LargeBufferLength : SmallBufferLength;
@@ -97,8 +105,7 @@ internal static class StreamPump
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException or BondStreamException)
         {
-            Break(visitor, stream);
-            return false;
+            Break(StreamError.VisitorReset);
         }
     }
 
@@ -111,9 +118,9 @@ internal static class StreamPump
     }
 
     // Whichever side failed, the other one is to see a reset; the other direction ends by it too.
-    private static void Break(Socket visitor, BondStream stream)
+    private void Break(StreamError error)
     {
-        stream.Abort(StreamError.VisitorReset);
+        stream.Abort(error);
         VisitorSocket.Reset(visitor);
     }
 }

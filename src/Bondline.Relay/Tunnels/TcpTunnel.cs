@@ -39,6 +39,6 @@ internal sealed class TcpTunnel : Tunnel
             VisitorSocket.Reset(visitor);
             return;
         }
-        await StreamPump.RunAsync(visitor, stream);
+        await new StreamPump(visitor, stream).RunAsync();
     }
 }
