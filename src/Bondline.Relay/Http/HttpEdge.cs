@@ -71,7 +71,7 @@ internal sealed class HttpEdge : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.MinRequestBodyDataRate = null; // a body may stand still for as long as the bond does
         kestrel.Limits.MinResponseDataRate = null;
-        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(10); // between requests only
+        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2); // between requests only: it ends no transfer
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
         kestrel.Limits.MaxRequestHeadersTotalSize = 128 << 10;
         kestrel.Limits.MaxRequestHeaderCount = 256;
