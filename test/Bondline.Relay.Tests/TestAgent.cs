@@ -57,6 +57,7 @@ internal sealed class TestAgent : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (stop.IsCancellationRequested) return; // a test may end it early
         await stop.CancelAsync();
         try
         {
@@ -66,7 +67,6 @@ internal sealed class TestAgent : IAsyncDisposable
         {
         }
         await link.DisposeAsync();
-        stop.Dispose();
     }
 
     private async Task ServeBondAsync(AgentBond bond, CancellationToken over)

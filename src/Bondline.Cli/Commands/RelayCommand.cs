@@ -66,7 +66,11 @@ internal static class RelayCommand
     private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options)
     {
         host.Stop.Listen();
-        using var loggers = new LoggerFactory([new LineLoggers(host.Error)], new LoggerFilterOptions { MinLevel = line.GetValue(CommonOptions.Verbose) ? LogLevel.Debug : LogLevel.Warning });
+        using var loggers = new LoggerFactory([new LineLoggers(host.Error)], new LoggerFilterOptions
+        {
+            MinLevel = LogLevel.Warning, // of the libraries too
+            Rules = { new LoggerFilterRule(null, "Bondline", line.GetValue(CommonOptions.Verbose) ? LogLevel.Debug : LogLevel.Warning, null) },
+        });
         await using var relay = new RelayServer(options, loggers);
         var check = Task.CompletedTask;
         await relay.RunAsync(

@@ -80,12 +80,13 @@ public sealed class TcpTunnelTests : IAsyncLifetime
     [Fact]
     public async Task An_agents_reset_is_a_reset_for_the_visitor()
     {
-        await using var agent = Agent(stream =>
+        await using var agent = Agent(async stream =>
         {
+            await stream.ReadExactlyAsync(new byte[1]);
             stream.Abort(StreamError.LocalUnreachable);
-            return Task.CompletedTask;
         });
         using var visitor = await VisitAsync(agent);
+        await visitor.SendAsync(new byte[1], Stop);
         await AssertResetAsync(visitor);
     }
 
