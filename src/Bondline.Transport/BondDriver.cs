@@ -133,10 +133,16 @@ internal sealed class BondDriver : IDeadlineOwner
     }
 
     /// <summary>Its carrier, address or route is gone: its data goes another way at once; the connection stays until it is replaced.</summary>
-    public void HandleLinkLost(SubflowPump pump, SubflowReason why) => Change(pump, now => Bond.HandleLinkLost(pump.Subflow, why, now));
+    public void HandleLinkLost(SubflowPump pump, SubflowReason why) => Change((Pump: pump, Why: why), static (lost, _, now) =>
+    {
+        if (!lost.Pump.IsOver) lost.Pump.Driver.Bond.HandleLinkLost(lost.Pump.Subflow, lost.Why, now);
+    });
 
     /// <summary>What was lost is back: the connection is tried again.</summary>
-    public void HandleLinkRestored(SubflowPump pump) => Change(pump, now => Bond.HandleLinkRestored(pump.Subflow, now));
+    public void HandleLinkRestored(SubflowPump pump) => Change(pump, static (pump, _, now) =>
+    {
+        if (!pump.IsOver) pump.Driver.Bond.HandleLinkRestored(pump.Subflow, now);
+    });
 
     /// <returns>Bytes consumed.</returns>
     /// <exception cref="ProtocolException">The peer broke the protocol: the bond must end.</exception>
@@ -155,6 +161,31 @@ internal sealed class BondDriver : IDeadlineOwner
 
         work.Run(this);
         return consumed;
+    }
+
+    /// <summary>Computes with the engine under the lock, then does what came of it; nothing happens once the bond is over. A bug ends the bond.</summary>
+    public void Change<TState>(TState state, Action<TState, DriverWork, Instant> compute)
+    {
+        var work = DriverWork.Take();
+        try
+        {
+            lock (Gate)
+            {
+                if (End is null)
+                {
+                    var now = Context.Clock.Now;
+                    compute(state, work, now);
+                    Collect(work, now);
+                }
+            }
+        }
+        catch (Exception bug) when (bug is not BondStreamException)
+        {
+            FailUnexpected("change to a bond", bug);
+            throw;
+        }
+
+        work.Run(this);
     }
 
     /// <summary>The pump's write is done.</summary>
@@ -488,20 +519,6 @@ internal sealed class BondDriver : IDeadlineOwner
         {
             return false;
         }
-    }
-
-    private void Change(SubflowPump pump, Action<Instant> compute)
-    {
-        var work = DriverWork.Take();
-        lock (Gate)
-        {
-            if (End is not null || pump.IsOver) return;
-            var now = Context.Clock.Now;
-            compute(now);
-            Collect(work, now);
-        }
-
-        work.Run(this);
     }
 
     private void NoteLateness(Instant now)

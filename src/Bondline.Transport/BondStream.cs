@@ -86,37 +86,24 @@ public sealed class BondStream : Stream
     public ValueTask CompleteWritesAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
-        var work = DriverWork.Take();
-        lock (_driver.Gate)
+        _driver.Change(this, static (stream, _, now) =>
         {
-            if (_isFinished) return default;
-            ThrowIfNotWritable();
-            _isFinished = true;
-            var now = _driver.Context.Clock.Now;
-            _driver.Bond.Finish(Endpoint, now);
-            _driver.Collect(work, now);
-        }
-
-        work.Run(_driver);
-        return default;
+            if (stream._isFinished) return;
+            stream.ThrowIfNotWritable();
+            stream._isFinished = true;
+            stream._driver.Bond.Finish(stream.Endpoint, now);
+        });
+        return _isFinished ? default : throw new BondStreamException(StreamError.BondLost);
     }
 
     /// <summary>Resets both directions; reads and writes here then throw <see cref="BondStreamException"/> with <paramref name="error"/>.</summary>
-    public void Abort(StreamError error)
+    public void Abort(StreamError error) => _driver.Change((Stream: this, Error: error), static (abort, work, now) =>
     {
-        var work = DriverWork.Take();
-        lock (_driver.Gate)
-        {
-            if (_aborted != StreamError.None || _isOver) return;
-            var now = _driver.Context.Clock.Now;
-            Reset(error, now);
-            work.AddWait(_reader);
-            work.AddWait(_writer);
-            _driver.Collect(work, now);
-        }
-
-        work.Run(_driver);
-    }
+        if (abort.Stream._aborted != StreamError.None || abort.Stream._isOver) return;
+        abort.Stream.Reset(abort.Error, now);
+        work.AddWait(abort.Stream._reader);
+        work.AddWait(abort.Stream._writer);
+    });
 
     public override void Flush() { }
 
@@ -138,7 +125,7 @@ public sealed class BondStream : Stream
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing && !StopReadingIfFinished()) Abort(StreamError.Cancelled);
+        if (disposing) _driver.Change(this, static (stream, work, now) => stream.LetGo(work, now));
         base.Dispose(disposing);
     }
 
@@ -182,42 +169,38 @@ public sealed class BondStream : Stream
     {
         wait = default;
         var work = DriverWork.Take();
-        int length;
-        lock (_driver.Gate)
+        var length = 0;
+        try
         {
-            ThrowIfAborted();
-            if (destination.IsEmpty)
+            lock (_driver.Gate)
             {
-                if (Endpoint.ReadableBytes > 0 || Endpoint.ReceiveState != ReceiveState.Open) return ReadEnd(0);
-                wait = (_reader ??= new(_driver.Gate)).Arm();
-                _driver.Bond.Read(Endpoint, destination, _driver.Context.Clock.Now); // asks for the event
-                return -1;
-            }
-
-            if (_isOver || Endpoint.ReceiveState != ReceiveState.Open) return ReadEnd(0);
-            var now = _driver.Context.Clock.Now;
-            length = _driver.Bond.Read(Endpoint, destination, now);
-            if (length == 0)
-            {
-                if (Endpoint.ReceiveState != ReceiveState.Open)
+                ThrowIfAborted();
+                var canRead = !_isOver && Endpoint.ReceiveState == ReceiveState.Open && (!destination.IsEmpty || Endpoint.ReadableBytes == 0);
+                if (canRead)
                 {
-                    length = ReadEnd(0);
-                }
-                else
-                {
-                    wait = (_reader ??= new(_driver.Gate)).Arm();
-                    return -1;
-                }
-            }
+                    var now = _driver.Context.Clock.Now;
+                    length = _driver.Bond.Read(Endpoint, destination, now);
+                    if (length == 0 && Endpoint.ReceiveState == ReceiveState.Open)
+                    {
+                        wait = (_reader ??= new(_driver.Gate)).Arm();
+                        length = -1;
+                    }
 
-            _driver.Collect(work, now);
+                    _driver.Collect(work, now);
+                }
+
+                if (length == 0 && Endpoint.ReceiveState == ReceiveState.Reset) throw new BondStreamException(Endpoint.ResetCode);
+            }
+        }
+        catch (Exception bug) when (bug is not (BondStreamException or StreamInUseException))
+        {
+            _driver.FailUnexpected("read of a stream", bug);
+            throw;
         }
 
         work.Run(_driver);
         return length;
     }
-
-    private int ReadEnd(int length) => Endpoint.ReceiveState == ReceiveState.Reset ? throw new BondStreamException(Endpoint.ResetCode) : length;
 
     /// <returns>Bytes taken; if not all, <paramref name="wait"/> says when to try again.</returns>
     private int TryWrite(ReadOnlySpan<byte> data, out ValueTask wait)
@@ -225,14 +208,22 @@ public sealed class BondStream : Stream
         wait = default;
         var work = DriverWork.Take();
         int length;
-        lock (_driver.Gate)
+        try
         {
-            ThrowIfNotWritable();
-            if (_isFinished) throw new InvalidOperationException("The writes of this stream were completed.");
-            var now = _driver.Context.Clock.Now;
-            length = _driver.Bond.Write(Endpoint, data, now);
-            if (length < data.Length) wait = (_writer ??= new(_driver.Gate)).Arm();
-            _driver.Collect(work, now);
+            lock (_driver.Gate)
+            {
+                ThrowIfNotWritable();
+                if (_isFinished) throw new StreamInUseException("The writes of this stream were completed.");
+                var now = _driver.Context.Clock.Now;
+                length = _driver.Bond.Write(Endpoint, data, now);
+                if (length < data.Length) wait = (_writer ??= new(_driver.Gate)).Arm();
+                _driver.Collect(work, now);
+            }
+        }
+        catch (Exception bug) when (bug is not (BondStreamException or StreamInUseException))
+        {
+            _driver.FailUnexpected("write of a stream", bug);
+            throw;
         }
 
         work.Run(_driver);
@@ -265,22 +256,14 @@ public sealed class BondStream : Stream
         }
     }
 
-    private bool StopReadingIfFinished()
+    /// <summary>Under the lock: nobody will read, and write only if the end was announced already.</summary>
+    private void LetGo(DriverWork work, Instant now)
     {
-        var work = DriverWork.Take();
-        lock (_driver.Gate)
-        {
-            if (_isOver) return true;
-            if (!_isFinished) return false;
-            if (Endpoint.ReceiveState != ReceiveState.Open) return true;
-            var now = _driver.Context.Clock.Now;
-            _driver.Bond.StopSending(Endpoint, StreamError.Cancelled, now);
-            work.AddWait(_reader);
-            _driver.Collect(work, now);
-        }
-
-        work.Run(_driver);
-        return true;
+        if (_isOver || _aborted != StreamError.None) return;
+        if (_isFinished && Endpoint.ReceiveState == ReceiveState.Open) _driver.Bond.StopSending(Endpoint, StreamError.Cancelled, now);
+        else if (!_isFinished) Reset(StreamError.Cancelled, now);
+        work.AddWait(_reader);
+        work.AddWait(_writer);
     }
 
     private void Reset(StreamError error, Instant now)

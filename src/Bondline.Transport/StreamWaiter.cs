@@ -16,7 +16,7 @@ internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
     /// <summary>Under the lock: starts a wait.</summary>
     public ValueTask Arm()
     {
-        if (IsArmed) throw new InvalidOperationException("A stream takes one reader and one writer at a time.");
+        if (IsArmed) throw new StreamInUseException("A stream takes one reader and one writer at a time.");
         _core.Reset();
         IsArmed = true;
         return new(this, _core.Version);
@@ -52,3 +52,6 @@ internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
 }
+
+/// <summary>The program uses a stream as streams cannot be used.</summary>
+internal sealed class StreamInUseException(string message) : InvalidOperationException(message);

@@ -17,7 +17,7 @@ public sealed class PathManager
     private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan EarlyTime = TimeSpan.FromMinutes(1);
 
-    // A first SYN and two of its retransmissions; on a path that answers later it grows with every failure.
+    // Long enough for any path that ever worked; on one that never did it grows with every failure, in case it is very slow.
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromMilliseconds(900);
     private static readonly TimeSpan ConnectedPatience = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
@@ -35,7 +35,7 @@ public sealed class PathManager
     public PathManager(IReadOnlyList<PathRule> rules, bool isExclusive, ulong seed)
     {
         _selection = new(rules, isExclusive);
-        _random = seed | 1;
+        _random = (seed * 0x9E37_79B9_7F4A_7C15) | 1; // never zero, and close seeds differ
     }
 
     /// <summary>When <see cref="PathObservation.Timeout"/> is due.</summary>
@@ -185,7 +185,7 @@ public sealed class PathManager
             return;
         }
 
-        _hasJoined = true;
+        _hasJoined = path.HasJoined = true;
         path.Dials.Remove(dial);
         (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced) = (0, null, null, false);
         AbandonDials(path);
@@ -261,7 +261,7 @@ public sealed class PathManager
     private static Instant ConnectedUntil(ManagedPath path) =>
         path.Dials.Max(dial => dial.ConnectedAt) is { } connected ? connected + ConnectedPatience : new(long.MinValue);
 
-    private static TimeSpan Patience(ManagedPath path) => ConnectPatience + TimeSpan.FromMilliseconds(100 * Math.Min(path.Failures, 20));
+    private static TimeSpan Patience(ManagedPath path) => path.HasJoined ? ConnectPatience : ConnectPatience + TimeSpan.FromMilliseconds(100 * Math.Min(path.Failures, 20));
 
     private static TimeSpan Interval(ManagedPath path, Instant now)
     {
@@ -389,6 +389,8 @@ public sealed class PathManager
         public bool IsDialForced { get; set; }
 
         public bool WasDialled { get; set; }
+
+        public bool HasJoined { get; set; }
 
         public PathCommand.Report? LastReport { get; set; }
 

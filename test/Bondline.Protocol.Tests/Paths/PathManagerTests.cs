@@ -1,0 +1,343 @@
+using System.Net;
+using Xunit;
+
+namespace Bondline.Protocol.Tests.Paths;
+
+public sealed class PathManagerTests
+{
+    private static readonly IPEndPoint Relay = new(IPAddress.Parse("203.0.113.9"), 443);
+    private static readonly InterfaceView Ethernet = Interface("eth0", 2), Wifi = Interface("wlan0", 3);
+
+    [Fact]
+    public void Every_interface_with_a_route_is_dialled_at_once()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        Assert.Equal(["eth0", "wlan0"], world.Take<PathCommand.Dial>().Select(dial => dial.Path).Order());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void A_silent_path_is_dialled_so_often_that_one_dial_is_always_young(ulong seed)
+    {
+        var world = new World([], [Ethernet], seed);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Dead, SubflowReason.Silence));
+        var last = world.Now;
+        while (world.Now < new Instant(50_000_000))
+        {
+            world.Advance();
+            if (world.Take<PathCommand.Dial>().Count == 0) continue;
+            Assert.InRange((world.Now - last).TotalMilliseconds, 0, 500); // a dial that starts after the path healed has half a second to join
+            last = world.Now;
+            Assert.InRange(world.InFlight.Count, 1, PathManager.MaxDials);
+        }
+    }
+
+    [Fact]
+    public void After_a_minute_it_is_dialled_every_few_seconds_for_ever()
+    {
+        var world = new World([], [Ethernet]);
+        while (world.Now < new Instant(3600_000_000)) world.Advance();
+        world.Take<PathCommand.Dial>();
+        var start = world.Now;
+        while (world.Now < start + TimeSpan.FromMinutes(1)) world.Advance();
+        Assert.InRange(world.Take<PathCommand.Dial>().Count, 8, 20);
+    }
+
+    [Fact]
+    public void The_first_dial_that_joins_wins_and_the_others_are_abandoned()
+    {
+        var world = new World([], [Ethernet]);
+        while (world.InFlight.Count < PathManager.MaxDials) world.Advance();
+        var dials = world.InFlight.ToList();
+        world.Join(dials[1], subflow: 1);
+        Assert.Equal([dials[0], dials[2]], world.Take<PathCommand.Abandon>().Select(abandoned => abandoned.Id).Order());
+        world.Take<PathCommand.Dial>();
+        world.AdvanceTo(world.Now + TimeSpan.FromMinutes(1));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+
+        world.Join(dials[0], subflow: 2); // it joined before it heard
+        Assert.Equal(new SubflowId(2), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+    }
+
+    [Fact]
+    public void A_dial_whose_connection_stands_is_given_time()
+    {
+        var world = new World([], [Ethernet]);
+        var dial = world.InFlight.Single();
+        world.Handle(new PathObservation.DialConnected(dial));
+        world.Take<PathCommand.Dial>();
+        world.AdvanceTo(world.Now + TimeSpan.FromMilliseconds(1400));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        Assert.Empty(world.Take<PathCommand.Abandon>());
+    }
+
+    [Fact]
+    public void A_dead_subflow_is_closed_only_when_its_replacement_has_joined()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand.Dial>();
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Suspect, SubflowReason.Silence));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Dead, SubflowReason.Silence));
+        Assert.Single(world.Take<PathCommand.Dial>());
+        Assert.Empty(world.Take<PathCommand.Close>());
+        world.Join(world.InFlight.Single(), subflow: 2);
+        Assert.Equal(new SubflowId(1), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+    }
+
+    [Fact]
+    public void A_dead_subflow_that_recovers_first_stays_and_its_replacement_goes()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Dead, SubflowReason.Silence));
+        var dial = world.InFlight.Last();
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
+        Assert.Contains(world.Take<PathCommand.Abandon>(), abandoned => abandoned.Id == dial);
+        world.Join(dial, subflow: 2);
+        Assert.Equal(new SubflowId(2), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+    }
+
+    [Fact]
+    public void Carrier_loss_is_told_at_once_and_the_link_tried_again_when_it_returns()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Join(world.DialOf("wlan0"), subflow: 2);
+        world.Take<PathCommand>();
+        world.See([Ethernet, Wifi with { HasCarrier = false }]);
+        Assert.Equal(new PathCommand.LinkLost(new(2), SubflowReason.Carrier), Assert.Single(world.Take<PathCommand.LinkLost>()));
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "wlan0", Situation: PathSituation.Closed, Reason: "carrier" });
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(30));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        world.See([Ethernet, Wifi]);
+        Assert.Equal(new SubflowId(2), Assert.Single(world.Take<PathCommand.LinkRestored>()).Subflow);
+    }
+
+    [Fact]
+    public void A_subflow_whose_address_is_gone_is_lost_and_replaced_from_the_new_one()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand>();
+        world.See([Ethernet with { Addresses = [IPAddress.Parse("10.0.2.99")] }]);
+        Assert.Equal(new PathCommand.LinkLost(new(1), SubflowReason.Address), Assert.Single(world.Take<PathCommand.LinkLost>()));
+        Assert.Single(world.Take<PathCommand.Dial>());
+    }
+
+    [Fact]
+    public void An_interface_that_appears_is_dialled_and_one_that_goes_is_lost()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand>();
+        world.See([Ethernet, Wifi]);
+        Assert.Equal("wlan0", Assert.Single(world.Take<PathCommand.Dial>()).Path);
+        world.See([Wifi]);
+        Assert.Equal(new SubflowId(1), Assert.Single(world.Take<PathCommand.LinkLost>()).Subflow);
+        world.Handle(new PathObservation.SubflowClosed(new(1), "reset"));
+        world.See([Ethernet with { Index = 9 }, Wifi]);
+        Assert.Contains(world.Take<PathCommand.Dial>(), dial => dial.Path == "eth0");
+    }
+
+    [Fact]
+    public void Virtual_interfaces_count_only_if_named()
+    {
+        InterfaceView[] all = [Ethernet, Interface("docker0", 5, InterfaceKind.Bridge), Interface("veth1", 6, InterfaceKind.Container), Interface("tun0", 7, InterfaceKind.Tunnel), Loopback];
+        Assert.Equal(["eth0"], new World([], all).DialledPaths);
+        Assert.Equal(["tun0", "veth1"], new World([new("tun0"), new("veth1", SubflowPolicy.Backup)], all).DialledPaths);
+        Assert.Equal(["eth0", "tun0"], new World([new("tun0")], all, isExclusive: false).DialledPaths);
+        var reports = new World([], all).Take<PathCommand.Report>().Where(report => report.Situation == PathSituation.LeftOut).ToList();
+        Assert.Equal(["docker0", "lo", "tun0", "veth1"], reports.Select(report => report.Path).Order());
+        Assert.All(reports, report => Assert.NotNull(report.Detail));
+    }
+
+    [Fact]
+    public void Nothing_is_led_past_a_vpn_that_is_the_route_to_the_relay()
+    {
+        InterfaceView[] all = [Ethernet, Interface("wg0", 7, InterfaceKind.Tunnel)];
+        Assert.Equal(["wg0"], new World([], all, systemInterface: 7).DialledPaths);
+        Assert.Equal(["eth0", "wg0"], new World([new("eth0"), new("wg0")], all, systemInterface: 7).DialledPaths);
+
+        var world = new World([], all);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Take<PathCommand>();
+        world.Handle(new PathObservation.Relay([new(Relay, 7, false)])); // the VPN comes up
+        Assert.Equal(new SubflowId(1), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+    }
+
+    [Fact]
+    public void A_relay_on_this_machine_is_reached_over_loopback_alone()
+    {
+        var world = new World([], [Loopback, Ethernet], relay: [new(new IPEndPoint(IPAddress.Loopback, 8443), 1, true)]);
+        var dial = Assert.Single(world.Take<PathCommand.Dial>());
+        Assert.Equal("lo", dial.Path);
+        Assert.False(dial.IsBound);
+    }
+
+    [Fact]
+    public void Addresses_of_both_families_are_tried_in_turn()
+    {
+        var six = new IPEndPoint(IPAddress.Parse("2001:db8::9"), 443);
+        var both = Ethernet with { Addresses = [IPAddress.Parse("10.0.2.5"), IPAddress.Parse("2001:db8:1::5")], Routes = [IPNetwork.Parse("0.0.0.0/0"), IPNetwork.Parse("::/0")] };
+        var world = new World([], [both, Wifi], relay: [new(six, 0, false), new(Relay, 0, false)]);
+        world.Advance();
+        world.Advance();
+        Assert.Equal([six, Relay], world.Take<PathCommand.Dial>().Where(dial => dial.Path == "eth0").Take(2).Select(dial => dial.Remote));
+        Assert.All(world.Dialled.Where(dial => dial.Path == "wlan0"), dial => Assert.Equal(Relay, dial.Remote));
+    }
+
+    [Fact]
+    public void A_wrong_key_is_final_only_if_no_path_finds_the_relay()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Handle(new PathObservation.DialFailed(world.DialOf("wlan0"), DialFailure.WrongKey, "another key"));
+        Assert.Empty(world.Take<PathCommand.Fail>());
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Handle(new PathObservation.DialFailed(world.DialOf("wlan0"), DialFailure.WrongKey, "another key"));
+        Assert.Empty(world.Take<PathCommand.Fail>());
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "wlan0", Reason: "intercepted" });
+
+        var alone = new World([], [Ethernet]);
+        alone.Handle(new PathObservation.DialFailed(alone.InFlight.Single(), DialFailure.WrongKey, "another key"));
+        Assert.Single(alone.Take<PathCommand.Fail>());
+    }
+
+    [Fact]
+    public void After_a_suspend_every_path_is_dialled_beside_its_subflow()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand>();
+        world.Handle(new PathObservation.Resumed());
+        Assert.Single(world.Take<PathCommand.Dial>());
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(10));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+    }
+
+    [Fact]
+    public void When_the_bond_ends_the_next_dials_start_at_once()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand>();
+        world.Handle(new PathObservation.BondEnded());
+        Assert.Single(world.Take<PathCommand.Dial>());
+    }
+
+    /// <summary>Random observations in any order: commands name only what exists, and dials stay bounded.</summary>
+    [Fact]
+    public void Any_order_of_observations_keeps_its_bounds()
+    {
+        for (ulong seed = 1; seed <= 300; seed++)
+        {
+            var random = new Random((int)seed);
+            var world = new World([], [Ethernet, Wifi], seed);
+            var subflow = 0UL;
+            for (var step = 0; step < 300; step++)
+            {
+                var dial = world.InFlight.Count > 0 ? world.InFlight[random.Next(world.InFlight.Count)] : random.Next(1, 50);
+                switch (random.Next(9))
+                {
+                    case 0: world.Join(dial, ++subflow); break;
+                    case 1: world.Handle(new PathObservation.DialFailed(dial, (DialFailure)random.Next(9), "x")); break;
+                    case 2: world.Handle(new PathObservation.DialConnected(dial)); break;
+                    case 3: world.Handle(new PathObservation.SubflowChanged(new((ulong)random.Next(1, (int)subflow + 2)), (SubflowState)random.Next(4), SubflowReason.Silence)); break;
+                    case 4: world.Handle(new PathObservation.SubflowClosed(new((ulong)random.Next(1, (int)subflow + 2)), "x")); break;
+                    case 5: world.See([.. new[] { Ethernet, Wifi with { HasCarrier = random.Next(2) == 0 } }.Where(_ => random.Next(4) > 0)]); break;
+                    case 6: world.Handle(new PathObservation.Resumed()); break;
+                    default: world.Advance(); break;
+                }
+
+                Assert.True(world.InFlight.Count <= 2 * PathManager.MaxDials, $"seed {seed}: {world.InFlight.Count} dials in flight");
+            }
+        }
+    }
+
+    private static InterfaceView Loopback { get; } = new("lo", 1, InterfaceKind.Loopback, true, true, [IPAddress.Loopback], [IPNetwork.Parse("127.0.0.0/8")]);
+
+    private static InterfaceView Interface(string name, int index, InterfaceKind kind = InterfaceKind.Hardware) =>
+        new(name, index, kind, IsUp: true, HasCarrier: true, [IPAddress.Parse($"10.0.{index}.5")], [IPNetwork.Parse("0.0.0.0/0")]);
+
+    /// <summary>The path manager with virtual time; keeps what it commanded.</summary>
+    private sealed class World
+    {
+        private readonly List<PathCommand> _commands = [];
+        private readonly Dictionary<int, PathCommand.Dial> _dials = [];
+
+        public World(IReadOnlyList<PathRule> rules, IReadOnlyList<InterfaceView> interfaces, ulong seed = 1, bool isExclusive = true, int systemInterface = 0, IReadOnlyList<RelayAddress>? relay = null)
+        {
+            Manager = new(rules, isExclusive, seed);
+            Handle(new PathObservation.Relay(relay ?? [new(Relay, systemInterface, false)]));
+            See(interfaces);
+        }
+
+        public PathManager Manager { get; }
+
+        public Instant Now { get; private set; } = new(1_000_000);
+
+
+        public List<int> InFlight { get; } = [];
+
+        public List<PathCommand.Dial> Dialled { get; } = [];
+
+        public IEnumerable<string> DialledPaths => Dialled.Select(dial => dial.Path).Distinct().Order();
+
+        public int DialOf(string path) => _dials.Values.Last(dial => dial.Path == path).Id;
+
+        public void See(IReadOnlyList<InterfaceView> interfaces) => Handle(new PathObservation.Interfaces(interfaces));
+
+        public void Join(int dial, ulong subflow)
+        {
+            InFlight.Remove(dial);
+            var index = _dials.TryGetValue(dial, out var known) && known.Path == "wlan0" ? 3 : 2;
+            Handle(new PathObservation.DialJoined(dial, new(subflow), IPAddress.Parse($"10.0.{index}.5")));
+        }
+
+        public void Advance()
+        {
+            if (Manager.NextTimeout == Instant.Never) return;
+            Assert.True(Manager.NextTimeout > Now, "a deadline that is over would spin");
+            Now = Manager.NextTimeout;
+            Handle(new PathObservation.Timeout());
+        }
+
+        public void AdvanceTo(Instant end)
+        {
+            while (Manager.NextTimeout <= end) Advance();
+            Now = end;
+        }
+
+        public void Handle(PathObservation observation)
+        {
+            if (observation is PathObservation.DialFailed failed) InFlight.Remove(failed.Dial);
+            foreach (var command in Manager.Handle(observation, Now))
+            {
+                _commands.Add(command);
+                switch (command)
+                {
+                    case PathCommand.Dial dial:
+                        InFlight.Add(dial.Id);
+                        Dialled.Add(dial);
+                        _dials[dial.Id] = dial;
+                        break;
+                    case PathCommand.Abandon abandoned:
+                        InFlight.Remove(abandoned.Id);
+                        break;
+                }
+            }
+        }
+
+        /// <summary>The commands of one kind since the last call, which forgets all kinds up to now.</summary>
+        public List<T> Take<T>() where T : PathCommand
+        {
+            var taken = _commands.OfType<T>().ToList();
+            _commands.RemoveAll(command => command is T);
+            return taken;
+        }
+    }
+}
