@@ -105,7 +105,7 @@ public sealed class BondedLab : ILabTunnel
 
     /// <summary>The visitors' address of the tunnel to a local port.</summary>
     public System.Net.IPEndPoint Visit(int localPort) =>
-        System.Net.IPEndPoint.Parse(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value["tcp://".Length..]);
+        new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);
 
     /// <summary>The next line the agent prints.</summary>
     public async Task<string> ReadAgentAsync()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 
 namespace Bondline.Lab;
@@ -24,7 +25,11 @@ public enum Fault
 }
 
 /// <summary>One stream measured without a fault.</summary>
-public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, IReadOnlyList<double> LinkMegabits);
+public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, IReadOnlyList<double> LinkMegabits)
+{
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{MegabitsPerSecond:0.00} Mbit/s, longest gap {LongestGapMs:0.0} ms, links {string.Join(" + ", LinkMegabits.Select(rate => rate.ToString("0.0", CultureInfo.InvariantCulture)))}");
+}
 
 /// <summary>Records of 1 KiB every 10 ms over a fault.</summary>
 public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNormalMs, double NormalMs, double NormalP99Ms, int Records);
