@@ -350,11 +350,20 @@ internal sealed class BondDriver : IDeadlineOwner
     {
         TakeEvents(work, now);
         var isBusy = false;
-        foreach (var pump in _pumps)
+        bool isMore;
+        do
         {
-            if (pump.TryStage(now)) work.AddWrite(pump);
-            isBusy |= pump.Subflow.UnackedBytes > 0;
+            // What one subflow takes may leave a copy for another that had nothing a moment ago.
+            isMore = false;
+            foreach (var pump in _pumps)
+            {
+                if (!pump.TryStage(now)) continue;
+                work.AddWrite(pump);
+                isMore = _pumps.Length > 1;
+            }
         }
+        while (isMore);
+        foreach (var pump in _pumps) isBusy |= pump.Subflow.UnackedBytes > 0;
 
         TakeEvents(work, now);
         if (End is not null)

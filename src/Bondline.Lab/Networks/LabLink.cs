@@ -78,6 +78,18 @@ public sealed class LabLink : IAsyncDisposable
 
     public Task HealAsync(LinkDirection direction = LinkDirection.Both) => AskAsync(new(LinkCommand.Heal, direction));
 
+    /// <summary>Silences and heals the link, each for <paramref name="period"/>, until <paramref name="stop"/> is set; it ends healed.</summary>
+    public async Task FlapAsync(TimeSpan period, CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await SilenceAsync();
+            await Task.Delay(period, CancellationToken.None);
+            await HealAsync();
+            await Task.Delay(period, CancellationToken.None);
+        }
+    }
+
     /// <summary>Unplugs the cable: the laptop's interface loses its carrier, and nothing passes either way.</summary>
     public Task CarrierDownAsync() => AskAsync(new(LinkCommand.CarrierDown));
 

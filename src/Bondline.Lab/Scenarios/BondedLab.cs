@@ -103,6 +103,9 @@ public sealed class BondedLab : ILabTunnel
         }
     }
 
+    /// <summary>Waits until the agent says of each of its tunnels that it is ready, again after the relay or the agent was gone.</summary>
+    public Task WaitUntilReadyAsync() => WaitUntilReadyAsync(Urls.Count);
+
     /// <summary>The visitors' address of the tunnel to a local port.</summary>
     public System.Net.IPEndPoint Visit(int localPort) =>
         new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);

@@ -1,0 +1,61 @@
+using Bondline.Lab;
+
+namespace Bondline.EndToEnd;
+
+/// <summary>The busiest link fails while bytes flow: nothing breaks and hardly anything is noticed.</summary>
+public class FaultTests
+{
+    private static readonly TimeSpan Length = TimeSpan.FromSeconds(5);
+
+    [Theory]
+    [InlineData(Flow.Up, Fault.SilentBoth, 45)]
+    [InlineData(Flow.Up, Fault.SilentUp, 45)]
+    [InlineData(Flow.Up, Fault.SilentDown, 45)]
+    [InlineData(Flow.Down, Fault.SilentBoth, 45)]
+    [InlineData(Flow.Down, Fault.SilentUp, 45)]
+    [InlineData(Flow.Down, Fault.SilentDown, 45)]
+    [InlineData(Flow.Up, Fault.Carrier, 30)]
+    [InlineData(Flow.Up, Fault.Address, 30)]
+    [InlineData(Flow.Up, Fault.Reset, 30)]
+    [InlineData(Flow.Down, Fault.Carrier, 45)]
+    [InlineData(Flow.Down, Fault.Address, 45)]
+    [InlineData(Flow.Down, Fault.Reset, 45)]
+    public async Task Records_hardly_pause(Flow flow, Fault fault, double mostSilenceMs)
+    {
+        await using var lab = await BondedLab.StartAsync();
+        var result = await Measured.UndisturbedAsync($"records {flow}, {fault}", () => Scenario.RecordsAsync(lab, flow, fault, "eth0", Length), Holds);
+        Assert.True(Holds(result), $"{result}");
+
+        bool Holds(RecordResult records) => records.LongestSilenceMs <= mostSilenceMs && records.MostBeyondNormalMs <= 60;
+    }
+
+    [Theory]
+    [InlineData(Flow.Up, Fault.SilentBoth, 150)]
+    [InlineData(Flow.Up, Fault.SilentUp, 150)]
+    [InlineData(Flow.Up, Fault.SilentDown, 150)]
+    [InlineData(Flow.Down, Fault.SilentBoth, 150)]
+    [InlineData(Flow.Up, Fault.Carrier, 100)]
+    [InlineData(Flow.Up, Fault.Address, 100)]
+    [InlineData(Flow.Up, Fault.Reset, 100)]
+    [InlineData(Flow.Down, Fault.Carrier, 100)]
+    public async Task Bulk_goes_on_with_what_is_left_and_takes_the_link_back(Flow flow, Fault fault, double mostGapMs)
+    {
+        await using var lab = await BondedLab.StartAsync();
+        var result = await Measured.UndisturbedAsync($"bulk {flow}, {fault}", () => Scenario.BulkFaultAsync(lab, flow, fault, "eth0", Length), Holds);
+        Assert.True(Holds(result), $"{result}");
+
+        // 30 and 20 Mbit/s are left; the healed link has 50.
+        bool Holds(BulkFaultResult bulk) => bulk.LongestGapMs <= mostGapMs && (fault == Fault.Reset || bulk.MegabitsDuring >= 42) && bulk.HealedLinkMegabits >= 35;
+    }
+
+    [Fact]
+    public async Task Pings_beside_bulk_stay_quick()
+    {
+        await using var lab = await BondedLab.StartAsync();
+        var result = await Measured.UndisturbedAsync("ping beside bulk", () => Scenario.PingBesideBulkAsync(lab, Flow.Up, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(61)), Holds);
+        Assert.True(result.RoundTrip.Count >= 3000, $"{result.RoundTrip.Count} samples");
+        Assert.True(Holds(result), $"{result}");
+
+        static bool Holds(PingResult ping) => ping.RoundTrip.P99 <= 30_000;
+    }
+}

@@ -1,0 +1,108 @@
+using System.Diagnostics;
+using System.Net;
+using Bondline.Lab;
+
+namespace Bondline.EndToEnd;
+
+/// <summary>Every byte, once, in order, whatever happens: all links gone, programs killed, links that lose, jitter and flap.</summary>
+public class SurvivalTests
+{
+    private static readonly IPEndPoint AnyLocal = new(IPAddress.Loopback, 0);
+    private static readonly bool IsLong = Environment.GetEnvironmentVariable("BONDLINE_TEST") == "long";
+
+    [Fact]
+    public async Task Every_stream_goes_on_after_all_links_were_silent()
+    {
+        var (silence, bytes, idle) = IsLong ? (TimeSpan.FromSeconds(60), 1L << 30, 100) : (TimeSpan.FromSeconds(10), 64L << 20, 20);
+        await using var lab = await BondedLab.StartAsync();
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = AnyLocal, Bytes = bytes });
+        await lab.OpenAsync(echo.Port, sender.Port);
+        await using var hold = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Hold) { Connect = lab.Visit(echo.Port), Connections = idle });
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(sender.Port) });
+        await receiver.ReportAsync(atLeast: bytes / 8);
+        foreach (var link in lab.Network.Links) await link.SilenceAsync();
+        await receiver.ReportAsync(lasting: silence);
+        await lab.Network["usb0"].HealAsync();
+        await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds(bytes * 8 / 15e6 + 60));
+        Assert.Equal(idle, (await hold.ReportAsync()).Hold!.Alive);
+    }
+
+    [Fact]
+    public async Task A_killed_agent_gets_its_port_back_at_once()
+    {
+        await using var lab = await BondedLab.StartAsync();
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await lab.OpenAsync(echo.Port);
+        var port = lab.Visit(echo.Port);
+        await lab.Agent.SignalAsync("KILL");
+        await lab.Agent.DisposeAsync();
+        var watch = Stopwatch.StartNew();
+        await lab.RestartAgentAsync();
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"{watch.Elapsed}");
+        Assert.Equal(port, lab.Visit(echo.Port));
+        await AssertAnswersAsync(lab, port);
+    }
+
+    [Fact]
+    public async Task A_restarted_relay_has_the_tunnel_back_within_two_seconds()
+    {
+        await using var lab = await BondedLab.StartAsync();
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await lab.OpenAsync(echo.Port);
+        var port = lab.Visit(echo.Port);
+        await lab.Relay.SignalAsync("KILL");
+        await lab.Relay.DisposeAsync();
+        await lab.StartRelayAsync(); // returns when it listens
+        var watch = Stopwatch.StartNew();
+        await lab.WaitUntilReadyAsync();
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"{watch.Elapsed}");
+        Assert.Equal(port, lab.Visit(echo.Port));
+        await AssertAnswersAsync(lab, port);
+    }
+
+    [Theory]
+    [InlineData("loss")]
+    [InlineData("jitter")]
+    [InlineData("mtu")]
+    [InlineData("flaps")]
+    [InlineData("skew")]
+    public async Task Bytes_are_whole_on_bad_links(string what)
+    {
+        const long bytes = 24 << 20;
+        await using var lab = await BondedLab.StartAsync(new() { Links = LinksFor(what) });
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = AnyLocal, Bytes = bytes });
+        await lab.OpenAsync(sender.Port);
+        using var stop = new CancellationTokenSource();
+        var flapping = what == "flaps" ? lab.Network["wlan0"].FlapAsync(TimeSpan.FromMilliseconds(300), stop.Token) : Task.CompletedTask;
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(sender.Port) });
+        await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds(60));
+        await stop.CancelAsync();
+        await flapping;
+        var report = (await receiver.ReportAsync()).Bulk!;
+        Assert.True(report.LongestGap.Length < 1_000_000, $"stalled for {report.LongestGap.Length / 1000} ms");
+    }
+
+    private static IReadOnlyList<LinkOptions> LinksFor(string what) => what switch
+    {
+        "loss" => [.. LabOptions.StandardLinks.Select(link => link with { Up = link.Up with { Loss = 0.01 }, Down = link.Down with { Loss = 0.01 } })],
+        "jitter" => [.. LabOptions.StandardLinks.Select(link => link.Name == "wlan0" ? link with { Up = link.Up with { Jitter = TimeSpan.FromMilliseconds(50) } } : link)],
+        "mtu" => [.. LabOptions.StandardLinks.Select(link => link.Name == "eth0" ? link with { Mtu = 1280 } : link)],
+        "skew" => [LinkOptions.Symmetric("eth0", 50, 5), LinkOptions.Symmetric("wlan0", 30, 600)],
+        _ => LabOptions.StandardLinks,
+    };
+
+    private static async Task AssertSameAsync(LabTraffic sender, LabTraffic receiver, TimeSpan limit)
+    {
+        var received = await receiver.WaitForAsync("finished", limit);
+        var sent = await sender.WaitForAsync("finished", limit);
+        Assert.Equal(sent.Bytes, received.Bytes);
+        Assert.Equal(sent.Sha256, received.Sha256);
+    }
+
+    private static async Task AssertAnswersAsync(BondedLab lab, IPEndPoint address)
+    {
+        await using var hold = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Hold) { Connect = address, Connections = 1 });
+        Assert.Equal(1, (await hold.ReportAsync()).Hold!.Alive);
+    }
+}
