@@ -14,7 +14,7 @@ internal static class CommandLine
         var isJson = arguments.Contains("--json");
         try
         {
-            var line = Create(host).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }); // "@FILE" is a value of --relay
+            var line = Parse(arguments, host);
             if (line.Action is ParseErrorAction misuse) throw Misuse(line, misuse);
             return await line.InvokeAsync(new InvocationConfiguration
             {
@@ -40,6 +40,9 @@ internal static class CommandLine
             return (int)ExitCode.Failure;
         }
     }
+
+    internal static ParseResult Parse(IReadOnlyList<string> arguments, CommandHost host) =>
+        Create(host).Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null }); // "@FILE" is a value of --relay
 
     private static CommandException Misuse(ParseResult line, ParseErrorAction action)
     {

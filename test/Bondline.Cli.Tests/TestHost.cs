@@ -19,14 +19,16 @@ internal sealed class TestHost : IAsyncDisposable
 
     public string Error => error.Text;
 
-    public Task<int> RunAsync(params string[] arguments) => CommandLine.RunAsync(arguments, new CommandHost
+    public CommandHost Host => new()
     {
         Output = TextWriter.Synchronized(output),
         Error = TextWriter.Synchronized(error),
         Input = new StringReader(Input),
         Environment = name => Environment.GetValueOrDefault(name),
         Stop = stop,
-    });
+    };
+
+    public Task<int> RunAsync(params string[] arguments) => CommandLine.RunAsync(arguments, Host);
 
     /// <summary>Starts a command that runs until it is stopped.</summary>
     public TestHost Start(params string[] arguments)

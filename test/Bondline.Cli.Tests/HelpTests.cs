@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using Bondline.Cli.Commands;
+using Xunit;
+
+namespace Bondline.Cli.Tests;
+
+public sealed partial class HelpTests
+{
+    [Fact]
+    public async Task Every_example_of_the_help_can_be_run()
+    {
+        await using var host = new TestHost();
+        var root = CommandLine.Parse([], host.Host).RootCommandResult.Command;
+        foreach (var command in (Command[])[root, .. root.Subcommands])
+        {
+            foreach (var example in Examples.Of(command))
+            {
+                var words = Gap().Split(example)[0].Split(' ');
+                Assert.Equal("bondline", words[0]);
+                Assert.Empty(CommandLine.Parse(words[1..], host.Host).Errors);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Help_on_a_command_is_its_own_help_with_examples()
+    {
+        await using var asked = new TestHost();
+        await using var option = new TestHost();
+        Assert.Equal(0, await asked.RunAsync("help", "http"));
+        Assert.Equal(0, await option.RunAsync("http", "--help"));
+        Assert.Equal(option.Output, asked.Output);
+        Assert.Contains("bondline http 3000 --name shop", asked.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Help_without_a_topic_names_every_error_code()
+    {
+        await using var host = new TestHost();
+        Assert.Equal(0, await host.RunAsync("help"));
+        Assert.All(ErrorTable.All, code => Assert.Contains($"  {code}\n", host.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Help_on_an_error_code_is_its_page()
+    {
+        await using var host = new TestHost();
+        Assert.Equal(0, await host.RunAsync("help", "auth-expired"));
+        Assert.Equal(ErrorPages.Find("auth-expired"), host.Output);
+    }
+
+    [GeneratedRegex("  +")]
+    private static partial Regex Gap();
+}
