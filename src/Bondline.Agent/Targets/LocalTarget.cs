@@ -95,6 +95,7 @@ public sealed record LocalTarget
                 {
                     socket.Dispose();
                     refused = error;
+                    if (error.SocketErrorCode == SocketError.ConnectionReset) break; // a service accepted, and reset before we saw that
                 }
                 catch
                 {

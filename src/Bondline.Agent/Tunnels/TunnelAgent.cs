@@ -186,8 +186,9 @@ public sealed class TunnelAgent
         }
         catch (SocketException error)
         {
-            stream.Abort(StreamError.LocalUnreachable);
-            ReportUnreachable(tunnel, error, "a visitor was turned away");
+            var isReset = error.SocketErrorCode == SocketError.ConnectionReset;
+            stream.Abort(isReset ? StreamError.LocalReset : StreamError.LocalUnreachable);
+            if (!isReset) ReportUnreachable(tunnel, error, "a visitor was turned away");
             return;
         }
         tunnel.IsUnreachable = false;

@@ -1,0 +1,50 @@
+using System.Threading.Channels;
+using Bondline.Transport;
+using Xunit;
+
+namespace Bondline.Agent.Tests;
+
+/// <summary>An agent that runs for the length of a test, and what it told its user.</summary>
+internal sealed class RunningAgent : IAgentObserver, IAsyncDisposable
+{
+    private readonly CancellationTokenSource drain = new(), now = new();
+    private readonly Channel<string> told = Channel.CreateUnbounded<string>();
+
+    public RunningAgent(TestRelay relay, params TunnelRequest[] tunnels)
+        : this(new TunnelAgentOptions { Join = relay.Join, Instance = Guid.NewGuid(), Tunnels = tunnels }) { }
+
+    public RunningAgent(TunnelAgentOptions options)
+    {
+        Agent = new TunnelAgent(options, this);
+        Completion = Task.Run(() => Agent.RunAsync(drain.Token, now.Token));
+    }
+
+    public TunnelAgent Agent { get; }
+
+    /// <summary>Ends when the agent does.</summary>
+    public Task Completion { get; }
+
+    /// <summary>The next thing told, paths aside: <c>ready URL</c> or <c>CODE: message</c>.</summary>
+    public async Task<string> ToldAsync() => await told.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+
+    /// <summary>Asks the agent to end; the first signal.</summary>
+    public void Drain() => drain.Cancel();
+
+    public Task EndAsync() => Completion.WaitAsync(TimeSpan.FromSeconds(20));
+
+    public async Task<AgentProblem> FailureAsync() => (await Assert.ThrowsAsync<TunnelAgentException>(EndAsync)).Problem;
+
+    public void TunnelReady(LocalTarget target, string url) => told.Writer.TryWrite($"ready {url}");
+
+    public void PathChanged(PathReport path) { }
+
+    public void Problem(AgentProblem problem) => told.Writer.TryWrite($"{problem.Code}: {problem.Message}");
+
+    public async ValueTask DisposeAsync()
+    {
+        await now.CancelAsync();
+        await ((Task)Task.WhenAny(Completion)).WaitAsync(TimeSpan.FromSeconds(20));
+        drain.Dispose();
+        now.Dispose();
+    }
+}

@@ -1,0 +1,190 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using Bondline.Protocol;
+using Bondline.Transport;
+using Xunit;
+
+namespace Bondline.Agent.Tests;
+
+/// <summary>A visitor's stream and the local service behind it, over a real bond on loopback.</summary>
+public sealed class StreamPumpTests : IAsyncLifetime
+{
+    private readonly TestRelay relay = new();
+    private readonly LocalService service = new();
+    private RunningAgent? running;
+    private TestAgent? agent;
+
+    private static CancellationToken Stop => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        running = new RunningAgent(relay, new TunnelRequest(service.Target));
+        agent = await relay.AgentAsync();
+        await agent.AcceptTunnelAsync();
+        await running.ToldAsync();
+        await service.SkipProbeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await running!.DisposeAsync();
+        service.Dispose();
+        await relay.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Bytes_go_both_ways_and_each_way_ends_by_itself()
+    {
+        var (visitor, local) = await VisitAsync();
+        await visitor.WriteAsync("question"u8.ToArray(), Stop);
+        await visitor.CompleteWritesAsync(Stop);
+        Assert.Equal("question", await ReadToEndAsync(new NetworkStream(local)));
+        await local.SendAsync("answer"u8.ToArray(), Stop); // after the visitor's end
+        local.Shutdown(SocketShutdown.Send);
+        Assert.Equal("answer", await ReadToEndAsync(visitor));
+        Assert.Equal(0, await local.ReceiveAsync(new byte[1], Stop));
+        await visitor.Closed.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+    }
+
+    [Fact]
+    public async Task The_service_may_end_first()
+    {
+        var (visitor, local) = await VisitAsync();
+        var network = new NetworkStream(local);
+        await local.SendAsync("greeting"u8.ToArray(), Stop);
+        local.Shutdown(SocketShutdown.Send);
+        Assert.Equal("greeting", await ReadToEndAsync(visitor));
+        await visitor.WriteAsync("late"u8.ToArray(), Stop);
+        await visitor.CompleteWritesAsync(Stop);
+        Assert.Equal("late", await ReadToEndAsync(network));
+    }
+
+    [Fact]
+    public async Task Bulk_arrives_unchanged_both_ways_at_once()
+    {
+        var (visitor, local) = await VisitAsync();
+        var up = RandomNumberGenerator.GetBytes(24 << 20);
+        var down = RandomNumberGenerator.GetBytes(24 << 20);
+        var network = new NetworkStream(local);
+        var sending = Task.WhenAll(
+            Task.Run(async () =>
+            {
+                await visitor.WriteAsync(down, Stop);
+                await visitor.CompleteWritesAsync(Stop);
+            }, Stop),
+            Task.Run(async () =>
+            {
+                await network.WriteAsync(up, Stop);
+                local.Shutdown(SocketShutdown.Send);
+            }, Stop));
+        var hashes = await Task.WhenAll(SHA256.HashDataAsync(visitor, Stop).AsTask(), SHA256.HashDataAsync(network, Stop).AsTask()).WaitAsync(TimeSpan.FromSeconds(60), Stop);
+        await sending;
+        Assert.Equal(SHA256.HashData(up), hashes[0]);
+        Assert.Equal(SHA256.HashData(down), hashes[1]);
+    }
+
+    [Fact]
+    public async Task A_reset_of_the_service_reaches_the_visitor()
+    {
+        var (visitor, local) = await VisitAsync();
+        local.LingerState = new LingerOption(true, 0);
+        local.Dispose();
+        var error = await Assert.ThrowsAsync<BondStreamException>(async () => await visitor.ReadAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+        Assert.Equal(StreamError.LocalReset, error.Error);
+    }
+
+    [Fact]
+    public async Task An_answer_before_a_reset_arrives_first()
+    {
+        var (visitor, local) = await VisitAsync();
+        await visitor.WriteAsync(new byte[100_000], Stop); // never read by the service: closing resets
+        await local.ReceiveAsync(new byte[1], Stop);
+        await local.SendAsync("413"u8.ToArray(), Stop);
+        local.Dispose();
+        var answer = new byte[3];
+        await visitor.ReadExactlyAsync(answer, Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        Assert.Equal("413"u8.ToArray(), answer);
+        await Assert.ThrowsAsync<BondStreamException>(async () => await visitor.ReadAsync(answer, Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+    }
+
+    [Fact]
+    public async Task A_reset_of_the_visitor_reaches_the_service()
+    {
+        var (visitor, local) = await VisitAsync();
+        visitor.Abort(StreamError.VisitorReset);
+        var error = await Assert.ThrowsAsync<SocketException>(async () => await local.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+        Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
+    }
+
+    [Fact]
+    public async Task A_reset_after_the_visitors_end_reaches_the_service()
+    {
+        var (visitor, local) = await VisitAsync();
+        await visitor.CompleteWritesAsync(Stop);
+        Assert.Equal(0, await local.ReceiveAsync(new byte[1], Stop));
+        visitor.Abort(StreamError.VisitorReset);
+        var error = await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            while (true) await local.SendAsync(new byte[1000], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop); // a reset is seen by who writes
+        });
+        Assert.Contains(error.SocketErrorCode, (SocketError[])[SocketError.ConnectionReset, SocketError.Shutdown]);
+    }
+
+    [Fact]
+    public async Task A_lost_bond_resets_the_service()
+    {
+        var (_, local) = await VisitAsync();
+        await agent!.Bond.CloseAsync(ProtocolError.GoingAway, "restart");
+        var error = await Assert.ThrowsAsync<SocketException>(async () => await local.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+        Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
+    }
+
+    [Fact]
+    public async Task A_service_that_is_down_refuses_at_once_and_is_told_once_until_it_was_up_again()
+    {
+        service.Dispose();
+        for (var visit = 0; visit < 3; visit++)
+        {
+            await using var visitor = await agent!.VisitAsync();
+            var error = await Assert.ThrowsAsync<BondStreamException>(async () => await visitor.ReadAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+            Assert.Equal(StreamError.LocalUnreachable, error.Error);
+        }
+        Assert.StartsWith("local-unreachable: nothing listens on ", await running!.ToldAsync(), StringComparison.Ordinal);
+        running.Drain();
+        await running.EndAsync();
+        await Assert.ThrowsAsync<TimeoutException>(() => running.ToldAsync().WaitAsync(TimeSpan.Zero, Stop)); // nothing more was told
+    }
+
+    [Fact]
+    public async Task A_service_that_does_not_read_stops_the_visitor_and_not_other_visitors()
+    {
+        var (slow, slowLocal) = await VisitAsync();
+        var writing = slow.WriteAsync(new byte[128 << 20], Stop).AsTask(); // over every buffer on the way
+        for (var i = 0; i < 20; i++)
+        {
+            var (visitor, local) = await VisitAsync();
+            await visitor.WriteAsync("ping"u8.ToArray(), Stop);
+            var seen = new byte[4];
+            await new NetworkStream(local).ReadExactlyAsync(seen, Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop);
+            visitor.Abort(StreamError.VisitorReset);
+            local.Dispose();
+        }
+        Assert.False(writing.IsCompleted);
+        slow.Abort(StreamError.VisitorReset);
+        await Assert.ThrowsAsync<BondStreamException>(() => writing);
+        slowLocal.Dispose();
+    }
+
+    private async Task<(BondStream Visitor, Socket Local)> VisitAsync()
+    {
+        var visitor = await agent!.VisitAsync();
+        return (visitor, await service.AcceptAsync());
+    }
+
+    private static async Task<string> ReadToEndAsync(Stream stream)
+    {
+        using var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
+        return await reader.ReadToEndAsync(Stop).WaitAsync(TimeSpan.FromSeconds(20), Stop);
+    }
+}

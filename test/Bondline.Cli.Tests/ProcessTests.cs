@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text.Json;
+using Xunit;
+
+namespace Bondline.Cli.Tests;
+
+/// <summary>What only separate processes can show: instances, kills, signals.</summary>
+public sealed class ProcessTests : IAsyncDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("bondline-processes-").FullName;
+    private readonly string address = string.Create(CultureInfo.InvariantCulture, $"127.{RandomNumberGenerator.GetInt32(1, 255)}.{RandomNumberGenerator.GetInt32(256)}.{RandomNumberGenerator.GetInt32(1, 255)}");
+    private readonly TestHost relay = new();
+    private readonly List<Process> started = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in started)
+        {
+            if (!process.HasExited) process.Kill();
+            process.Dispose();
+        }
+        await relay.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Killed_and_started_again_an_agent_has_its_port_and_a_second_one_gets_another()
+    {
+        await StartRelayAsync();
+        var port = UnusedPort();
+        var first = Start("tcp", port);
+        var url = await ReadyUrlAsync(first);
+        var second = Start("tcp", port);
+        Assert.NotEqual(url, await ReadyUrlAsync(second));
+
+        first.Kill();
+        await first.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(url, await ReadyUrlAsync(Start("tcp", port)));
+    }
+
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_ends_it_with_success(string signal)
+    {
+        await StartRelayAsync();
+        var agent = Start("tcp", UnusedPort());
+        await ReadyUrlAsync(agent);
+        using var kill = Process.Start("kill", [$"-{signal}", agent.Id.ToString(CultureInfo.InvariantCulture)]);
+        await agent.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(0, agent.ExitCode);
+    }
+
+    private async Task StartRelayAsync()
+    {
+        relay.Start("relay", "--json", "--listen", address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", Path.Combine(folder, "relay"));
+        Join = (await relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
+    }
+
+    private string Join { get; set; } = "";
+
+    private Process Start(params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "bondline"), [.. arguments, "--json"]) { RedirectStandardOutput = true };
+        start.Environment["BONDLINE_RELAY"] = Join;
+        start.Environment["XDG_CONFIG_HOME"] = folder;
+        var process = Process.Start(start)!;
+        started.Add(process);
+        return process;
+    }
+
+    private static async Task<string> ReadyUrlAsync(Process agent)
+    {
+        var printed = new List<string>();
+        while (await agent.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20)) is { } line)
+        {
+            printed.Add(line);
+            using var json = JsonDocument.Parse(line);
+            if (json.RootElement.GetProperty("event").GetString() == "ready") return json.RootElement.GetProperty("url").GetString()!;
+        }
+        throw new InvalidOperationException($"The agent ended before it was ready:\n{string.Join('\n', printed)}");
+    }
+
+    private static string UnusedPort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
+    }
+}
