@@ -75,16 +75,21 @@ public static class ControlCodec
         {
             var reader = new Utf8JsonReader(line);
             message = JsonSerializer.Deserialize(ref reader, ControlJson.Default.ControlMessage);
+            if (reader.Read()) throw new JsonException(); // a second value
         }
         catch (JsonException error)
         {
-            throw new ProtocolException(ProtocolError.FrameMalformed, $"A control message cannot be read: {error.Message}");
+            // Not its message: that quotes the peer.
+            throw new ProtocolException(ProtocolError.FrameMalformed, $"A control message cannot be read at byte {error.BytePositionInLine ?? line.Length}.");
         }
+        if (message is RegisterTunnel { Kind: not (TunnelKind.Tcp or TunnelKind.Http) })
+            throw new ProtocolException(ProtocolError.FrameMalformed, "A control message names a kind of tunnel that does not exist.");
         if (message?.GetType() == typeof(ControlMessage)) message = null; // of a type that came later
         return true;
     }
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, AllowOutOfOrderMetadataProperties = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, AllowOutOfOrderMetadataProperties = true,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(ControlMessage))]
 internal sealed partial class ControlJson : JsonSerializerContext;

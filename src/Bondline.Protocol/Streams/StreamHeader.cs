@@ -25,11 +25,13 @@ public enum HeaderStatus
 
 /// <summary>The first bytes of every stream: what it is for and who calls.</summary>
 /// <remarks>docs/protocol.md, section "Stream header".</remarks>
-//  | length (varint, at most 1,024) | entries: 0 kind (varint) · 2 tunnel (varint) · 1 visitor (4 or 16 bytes of address, 2 of port) · 3 trace id (16 bytes) · 5 hop count (varint) |
+//  | length (varint of 1 or 2 bytes, at most 1,024) | entries: 0 kind (varint) · 2 tunnel (varint) · 1 visitor (4 or 16 bytes of address, 2 of port) · 3 trace id (16 bytes) · 5 hop count (varint) |
 public sealed record StreamHeader
 {
     /// <summary>Of the whole header, its length included.</summary>
     public const int MaxLength = 1024 + 2;
+
+    public const int MaxHopCount = 255;
 
     public required StreamKind Kind { get; init; }
 
@@ -72,12 +74,15 @@ public sealed record StreamHeader
     {
         header = null!;
         length = 0;
+        if (input.IsEmpty) return HeaderStatus.Incomplete;
+        if (input[0] >> 6 > 1) return HeaderStatus.Malformed; // a length in over two bytes would make a header of over MaxLength
         if (!VarInt.TryRead(input, out var listLength, out var lengthLength)) return HeaderStatus.Incomplete;
         if (listLength > MaxLength - 2) return HeaderStatus.Malformed;
         if (input.Length < lengthLength + (int)listLength) return HeaderStatus.Incomplete;
         length = lengthLength + (int)listLength;
         StreamKind? kind = null;
-        ulong tunnel = 0, hops = 0;
+        ulong tunnel = 0;
+        var hops = 0;
         IPEndPoint? visitor = null;
         byte[]? trace = null;
         var entries = new TlvReader(input[lengthLength..length]);
@@ -96,7 +101,8 @@ public sealed record StreamHeader
                 case 3 when entries.Value.Length == 16:
                     trace = entries.Value.ToArray();
                     break;
-                case 5 when entries.TryReadNumber(out hops) && hops <= 255:
+                case 5 when entries.TryReadNumber(out var number) && number <= MaxHopCount:
+                    hops = (int)number;
                     break;
                 default:
                     if (entries.MustBeUnderstood) return HeaderStatus.Malformed;
@@ -104,7 +110,7 @@ public sealed record StreamHeader
             }
         }
         if (entries.IsMalformed || kind is null) return HeaderStatus.Malformed;
-        header = new() { Kind = kind.Value, Tunnel = tunnel, Visitor = visitor, TraceId = trace, HopCount = (int)hops };
+        header = new() { Kind = kind.Value, Tunnel = tunnel, Visitor = visitor, TraceId = trace, HopCount = hops };
         return HeaderStatus.Complete;
     }
 }
