@@ -13,7 +13,7 @@ public readonly record struct CloseFrame(ProtocolError Code, string Reason)
         var body = new BodyReader(frame.Type, frame.Body);
         var code = (ProtocolError)body.ReadNumber();
         if (body.Rest.Length > MaxReasonLength) throw new ProtocolException(ProtocolError.FrameMalformed, $"A CLOSE has a reason of {body.Rest.Length} bytes; at most {MaxReasonLength} are allowed.");
-        return new(code, Encoding.UTF8.GetString(body.Rest));
+        return new(code, Printable(Encoding.UTF8.GetString(body.Rest)));
     }
 
     /// <summary>Writes the frame; a longer reason is cut.</summary>
@@ -29,4 +29,10 @@ public readonly record struct CloseFrame(ProtocolError Code, string Reason)
         text[..textLength].CopyTo(destination[(3 + code)..]);
         return 3 + code + textLength;
     }
+
+    /// <summary>The peer's text ends up in logs and on terminals, where control characters would act.</summary>
+    private static string Printable(string text) => string.Create(text.Length, text, static (shown, text) =>
+    {
+        for (var i = 0; i < shown.Length; i++) shown[i] = char.IsControl(text[i]) ? ' ' : text[i];
+    });
 }

@@ -157,7 +157,12 @@ internal sealed record WelcomeFrame(BondId Bond, SecretBytes Secret, uint RelayI
         writer.Add(0, id);
         writer.Add(2, Secret.Bytes);
         writer.Add(4, RelayId);
-        foreach (var address in Addresses) writer.Add(1, Encoding.ASCII.GetBytes(address.ToString()));
+        foreach (var address in Addresses.Take(MaxAddresses))
+        {
+            var text = Encoding.ASCII.GetBytes(address.ToString());
+            if (HandshakeFrame.HeaderLength + writer.Length + 3 + text.Length > HandshakeFrame.MaxLength) break; // sixteen of the longest names do not fit
+            writer.Add(1, text);
+        }
         return HandshakeFrame.Make(FrameType.Welcome, writer.Written);
     }
 
