@@ -20,6 +20,7 @@ public sealed class AgentHandshake
         ArgumentOutOfRangeException.ThrowIfNotEqual(nonce.Length, HelloFrame.NonceLength);
         _open = open;
         _join = join;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(relayKeyHash.Length, KeyPin.Length);
         _relayKeyHash = relayKeyHash.ToArray();
         _hello = new HelloFrame(HelloFrame.Version, HelloFrame.Version, nonce.ToArray(), []).ToBytes();
         _output.Add(_hello);

@@ -1,6 +1,8 @@
-using System.Buffers.Text;
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 
 namespace Bondline.Protocol;
@@ -8,12 +10,16 @@ namespace Bondline.Protocol;
 /// <summary>A host name or address and a TCP port; an IPv6 address prints in brackets.</summary>
 public readonly record struct HostPort(string Host, int Port)
 {
+    private static readonly SearchValues<char> NameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"),
+        Version6Characters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%");
+
     /// <summary>Reads <c>host</c>, <c>host:port</c>, <c>[v6]</c> or <c>[v6]:port</c>.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, int defaultPort, out HostPort parsed)
     {
         parsed = default;
         ReadOnlySpan<char> host, rest;
-        if (text.StartsWith("["))
+        var isBracketed = text.StartsWith("[");
+        if (isBracketed)
         {
             var close = text.IndexOf(']');
             if (close < 0) return false;
@@ -28,12 +34,18 @@ public readonly record struct HostPort(string Host, int Port)
         }
         var port = defaultPort;
         if (!rest.IsEmpty && (rest[0] != ':' || !int.TryParse(rest[1..], NumberStyles.None, CultureInfo.InvariantCulture, out port))) return false;
-        if (host.IsEmpty || host.Length > 253 || port is < 1 or > 65535 || host.IndexOfAny(" /?#@,\\\r\n\t") >= 0) return false;
+        if (port is < 1 or > 65535 || !(isBracketed ? IsVersion6(host) : IsName(host))) return false;
         parsed = new(host.ToString(), port);
         return true;
     }
 
     public override string ToString() => Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+
+    // What a resolver or a terminal might take for something else never becomes a host.
+    private static bool IsName(ReadOnlySpan<char> host) => host.Length is >= 1 and <= 253 && host.IndexOfAnyExcept(NameCharacters) < 0;
+
+    private static bool IsVersion6(ReadOnlySpan<char> host) =>
+        host.Length <= 64 && host.IndexOfAnyExcept(Version6Characters) < 0 && IPAddress.TryParse(host, out var address) && address.AddressFamily == AddressFamily.InterNetworkV6;
 }
 
 /// <summary>SHA-256 of a relay's public key (SubjectPublicKeyInfo): whoever shows this key is the relay, whatever names and dates its certificate has.</summary>
@@ -63,9 +75,8 @@ public readonly record struct KeyPin(UInt128 High, UInt128 Low)
     {
         pin = default;
         if (!text.StartsWith("sha256:", StringComparison.Ordinal)) return false;
-        var encoded = text["sha256:".Length..];
-        if (encoded.Length is < 43 or > 44 || !Base64Url.IsValid(encoded, out var length) || length != Length) return false;
-        pin = FromHash(Base64Url.DecodeFromChars(encoded));
+        if (SecretText.Decode(text["sha256:".Length..]) is not { } hash) return false;
+        pin = FromHash(hash);
         return true;
     }
 
@@ -73,7 +84,7 @@ public readonly record struct KeyPin(UInt128 High, UInt128 Low)
     {
         Span<byte> mine = stackalloc byte[Length];
         CopyTo(mine);
-        return "sha256:" + Base64Url.EncodeToString(mine);
+        return "sha256:" + SecretText.Encode(mine);
     }
 }
 

@@ -22,6 +22,7 @@ public sealed class RelayHandshake
     public RelayHandshake(ReadOnlySpan<byte> challenge, ReadOnlySpan<byte> relayKeyHash)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(challenge.Length, HelloFrame.NonceLength);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(relayKeyHash.Length, KeyPin.Length);
         _relayKeyHash = relayKeyHash.ToArray();
         _hello = new HelloFrame(HelloFrame.Version, HelloFrame.Version, challenge.ToArray(), []).ToBytes();
         _output.Add(_hello);

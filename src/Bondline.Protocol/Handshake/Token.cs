@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Bondline.Protocol;
@@ -13,16 +12,15 @@ public sealed record Token(string Id, SecretBytes Secret)
         token = null;
         var dot = text.IndexOf('.');
         if (dot is < 1 or > MaxIdLength || !IsId(text[..dot])) return false;
-        var encoded = text[(dot + 1)..];
-        if (encoded.Length is < 43 or > 44 || !Base64Url.IsValid(encoded, out var length) || length != SecretLength) return false;
-        token = new(text[..dot].ToString(), new(Base64Url.DecodeFromChars(encoded)));
+        if (SecretText.Decode(text[(dot + 1)..]) is not { } secret) return false;
+        token = new(text[..dot].ToString(), new(secret));
         return true;
     }
 
     public static bool IsId(ReadOnlySpan<char> id) => id.Length is >= 1 and <= MaxIdLength && id.IndexOfAnyExcept("abcdefghijklmnopqrstuvwxyz0123456789-") < 0;
 
     /// <summary>The whole token, secret included: for a file or a join URL, never for a log.</summary>
-    public string Format() => $"{Id}.{Base64Url.EncodeToString(Secret.Bytes)}";
+    public string Format() => $"{Id}.{SecretText.Encode(Secret.Bytes)}";
 
     public override string ToString() => $"{Id}.***";
 }
