@@ -85,6 +85,18 @@ public class JoinUrlTests
     }
 
     [Fact]
+    public void A_secret_has_one_spelling()
+    {
+        foreach (var last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        {
+            var text = Secret[..^1] + last;
+            Assert.Equal(Token.TryParse("a." + text, out var token), KeyPin.TryParse("sha256:" + text, out _));
+            if (token is not null) Assert.Equal("a." + text, token.Format());
+            Assert.Equal("AEIMQUYcgkosw048".Contains(last, StringComparison.Ordinal), token is not null);
+        }
+    }
+
+    [Fact]
     public void Limits_hold()
     {
         Parse($"bondline://{new string('a', 64)}.{Secret}@{new string('b', 253)}");
