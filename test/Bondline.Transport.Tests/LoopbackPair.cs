@@ -104,8 +104,8 @@ internal sealed class LoopbackPair : IAsyncDisposable
     {
         await _stop.CancelAsync();
         _listener.Dispose();
-        await _accepting;
         await Host.DisposeAsync();
+        await _accepting;
         _identity.Dispose();
         _stop.Dispose();
         Assert.Empty(Log.Bugs);
@@ -172,8 +172,14 @@ internal sealed class TestAuthenticator : IAgentAuthenticator
 
     public AuthenticationResult Answer { get; set; } = AuthenticationResult.Accepted;
 
-    public ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken) =>
-        new(token == Token ? Answer : new(ProtocolError.TokenRefused, "unknown token"));
+    /// <summary>How often a token was shown.</summary>
+    public int Asked { get; private set; }
+
+    public ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken)
+    {
+        Asked++;
+        return new(token == Token ? Answer : new(ProtocolError.TokenRefused, "unknown token"));
+    }
 }
 
 /// <summary>Keeps what must not happen, and lets a test wait for what must.</summary>

@@ -1,0 +1,195 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Bondline.Protocol;
+using Xunit;
+
+namespace Bondline.Transport.Tests;
+
+public sealed class RefusalTests
+{
+    [Theory]
+    [InlineData(ProtocolError.TokenRefused)]
+    [InlineData(ProtocolError.TokenRevoked)]
+    public async Task A_token_the_relay_does_not_want_ends_the_link(ProtocolError error)
+    {
+        await using var pair = new LoopbackPair();
+        pair.Authenticator.Answer = new(error, "not this one");
+        await using var link = pair.CreateLink();
+        var refused = await Assert.ThrowsAsync<BondRefusedException>(() => pair.RunAsync(link, CancellationToken.None).WaitAsync(LoopbackPair.Patience));
+        Assert.Equal(error, refused.Error);
+        Assert.Equal("not this one", refused.Message);
+        Assert.Empty(pair.Host.Bonds);
+    }
+
+    [Fact]
+    public async Task Another_key_than_the_pinned_one_ends_the_link_before_the_token_is_sent()
+    {
+        await using var pair = new LoopbackPair();
+        await using var link = pair.CreateLink(options => options with { Join = pair.Join with { Pins = [KeyPin.FromHash(RandomNumberGenerator.GetBytes(32))] } });
+        var refused = await Assert.ThrowsAsync<BondRefusedException>(() => pair.RunAsync(link, CancellationToken.None).WaitAsync(LoopbackPair.Patience));
+        Assert.True(refused.IsPinMismatch);
+        Assert.Equal(0, pair.Authenticator.Asked);
+    }
+
+    [Fact]
+    public async Task Without_a_pin_a_certificate_nobody_vouches_for_is_not_the_relay()
+    {
+        await using var pair = new LoopbackPair();
+        await using var link = pair.CreateLink(options => options with { Join = pair.Join with { Pins = [] } });
+        var intercepted = new TaskCompletionSource<PathReport>();
+        link.PathChanged += path =>
+        {
+            if (path.Reason == "intercepted") intercepted.TrySetResult(path);
+        };
+        using var stop = new CancellationTokenSource();
+        var run = pair.RunAsync(link, stop.Token);
+        Assert.Equal("lo", (await intercepted.Task.WaitAsync(LoopbackPair.Patience)).Path);
+        Assert.Equal(0, pair.Authenticator.Asked);
+        await stop.CancelAsync();
+        await run.WaitAsync(LoopbackPair.Patience);
+    }
+
+    [Fact]
+    public async Task A_revoked_token_ends_its_live_bonds_and_their_links()
+    {
+        await using var pair = new LoopbackPair();
+        var link = await pair.OpenAsync();
+        pair.Host.CloseBonds(bond => bond.TokenId == pair.Authenticator.Token.Id, ProtocolError.TokenRevoked, "revoked");
+        var refused = await Assert.ThrowsAsync<BondRefusedException>(() => link.Run.WaitAsync(LoopbackPair.Patience));
+        Assert.Equal(ProtocolError.TokenRevoked, refused.Error);
+        await link.Link.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_second_process_of_the_same_instance_replaces_the_first()
+    {
+        await using var pair = new LoopbackPair();
+        var instance = Guid.NewGuid();
+        var first = await pair.OpenAsync(options => options with { Instance = instance });
+        var near = await first.Agent.OpenStreamAsync(new() { Kind = StreamKind.Tcp });
+        await using var second = await pair.OpenAsync(options => options with { Instance = instance });
+        var refused = await Assert.ThrowsAsync<BondRefusedException>(() => first.Run.WaitAsync(LoopbackPair.Patience));
+        Assert.Equal(ProtocolError.Superseded, refused.Error);
+        await Assert.ThrowsAsync<BondStreamException>(async () => await near.ReadExactlyAsync(new byte[1]));
+        Assert.Equal(second.Relay, Assert.Single(pair.Host.Bonds));
+        await first.Link.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Whoever_is_silent_garbled_or_half_a_handshake_is_put_out_and_nobody_else_notices()
+    {
+        await using var pair = new LoopbackPair(options => options with { HandshakeTimeout = TimeSpan.FromMilliseconds(300) });
+        await using var link = await pair.OpenAsync();
+        using var silent = await ConnectAsync(pair);
+        using var garbled = await ConnectAsync(pair);
+        await garbled.SendAsync("GET / HTTP/1.1\r\nHost: relay\r\n\r\n"u8.ToArray());
+        using var half = await ConnectAsync(pair);
+        await half.SendAsync(new byte[] { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC });
+        foreach (var socket in new[] { silent, garbled, half }) await ReadToEndAsync(new NetworkStream(socket));
+
+        // Inside TLS: no HELLO, and a frame that is too long.
+        await using var quiet = await TlsAsync(pair);
+        await ReadToEndAsync(quiet);
+        await using var loud = await TlsAsync(pair);
+        await loud.WriteAsync(new byte[] { 0x00, 0x7F, 0xFF });
+        await ReadToEndAsync(loud);
+        Assert.False(link.Agent.Completion.IsCompleted);
+        Assert.Contains(pair.Log.Lines, line => line.Contains(nameof(ProtocolError.FrameTooLarge), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Handshakes_beyond_the_limit_are_closed_and_leave_room_when_they_end()
+    {
+        await using var pair = new LoopbackPair(options => options with { MaxHandshakes = 2 });
+        var first = await ConnectAsync(pair);
+        using var second = await ConnectAsync(pair);
+        try
+        {
+            using var third = await ConnectAsync(pair);
+            await ReadToEndAsync(new NetworkStream(third));
+        }
+        catch (SocketException)
+        {
+            // reset before connecting was over
+        }
+
+        first.Dispose();
+        await using var link = await pair.OpenAsync();
+        Assert.False(link.Agent.Completion.IsCompleted);
+    }
+
+    [Fact]
+    public void Sources_are_counted_by_network()
+    {
+        var admission = new HandshakeAdmission(limit: 100, limitPerSource: 2);
+        Assert.True(Enter("192.0.2.1", out var first));
+        Assert.True(Enter("::ffff:192.0.2.200", out _));
+        Assert.False(Enter("192.0.2.7", out _));
+        Assert.True(Enter("192.0.3.1", out _));
+        Assert.True(Enter("2001:db8:0:1::1", out _));
+        Assert.True(Enter("2001:db8:0:ff::1", out _));
+        Assert.False(Enter("2001:db8:0:2::1", out _));
+        for (var i = 0; i < 10; i++) Assert.True(Enter("127.0.0.1", out _));
+        first.Dispose();
+        first.Dispose();
+        Assert.True(Enter("192.0.2.7", out _));
+        Assert.False(Enter("192.0.2.7", out _));
+
+        bool Enter(string address, out HandshakeAdmission.Place place) => admission.TryEnter(System.Net.IPAddress.Parse(address), out place);
+    }
+
+    [Fact]
+    public async Task A_forged_join_and_one_to_an_unknown_bond_get_one_error_and_harm_nobody()
+    {
+        await using var pair = new LoopbackPair();
+        await using var link = await pair.OpenAsync();
+        var forged = new SecretBytes(RandomNumberGenerator.GetBytes(32));
+        Assert.Equal(ProtocolError.JoinProof, await JoinAsync(link.Relay.Id));
+        Assert.Equal(ProtocolError.BondUnknown, await JoinAsync(new BondId(1)));
+        Assert.False(link.Relay.Completion.IsCompleted);
+        Assert.Single(link.Relay.Snapshot().Subflows);
+
+        async Task<ProtocolError> JoinAsync(BondId bond)
+        {
+            var socket = await ConnectAsync(pair);
+            using var subflow = await SubflowSocket.AuthenticateAsAgentAsync(socket, NetworkPlatform.Current, "127.0.0.1", [pair.Host.Pin], CancellationToken.None);
+            var handshake = AgentHandshake.Join(bond, forged, new SubflowId(9), SubflowPolicy.Normal, RandomNumberGenerator.GetBytes(32), subflow.RelayKeyHash);
+            var refused = await Assert.ThrowsAsync<ProtocolException>(() =>
+                HandshakeExchange.RunAsync(subflow, handshake, new TransportClock(TimeProvider.System)).WaitAsync(LoopbackPair.Patience));
+            return refused.Error;
+        }
+    }
+
+    private static async Task<Socket> ConnectAsync(LoopbackPair pair)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(pair.EndPoint);
+        return socket;
+    }
+
+    private static async Task<SslStream> TlsAsync(LoopbackPair pair)
+    {
+        var tls = new SslStream(new NetworkStream(await ConnectAsync(pair), ownsSocket: true));
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = "relay",
+            ApplicationProtocols = [new SslApplicationProtocol("bondline/1")],
+            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+        });
+        return tls;
+    }
+
+    /// <summary>The other end closes in time, with an end or a reset.</summary>
+    private static async Task ReadToEndAsync(Stream stream)
+    {
+        try
+        {
+            await stream.CopyToAsync(Stream.Null).WaitAsync(LoopbackPair.Patience);
+        }
+        catch (IOException)
+        {
+            // a reset
+        }
+    }
+}
