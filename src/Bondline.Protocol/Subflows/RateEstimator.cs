@@ -58,7 +58,8 @@ internal struct RateEstimator
         var elapsed = now - _since;
         if (elapsed < minimumInterval) return false;
         var rate = (acked - _ackedAtStart) / elapsed.TotalSeconds;
-        var counts = !_isLimited || rate > BytesPerSecond;
+        // A limited interval says "at least this": of a path nothing is known of yet, that would be a rate far too low.
+        var counts = !_isLimited || (Samples > 0 && rate > BytesPerSecond);
         if (counts)
         {
             _samples[_next] = rate;

@@ -45,7 +45,7 @@ public sealed class Subflow
     public TimeSpan MinRtt => Rtt.Min;
 
     /// <summary>Estimated delivery rate; before the first estimate, what is in flight now per round trip.</summary>
-    public double RateBytesPerSecond => Rate.BytesPerSecond > 0 ? Rate.BytesPerSecond : StartupCap / Math.Max(Rtt.Min.TotalSeconds, 1e-4);
+    public double RateBytesPerSecond => IsStartup || Rate.BytesPerSecond <= 0 ? Math.Max(Rate.BytesPerSecond, StartupCap / Math.Max(Rtt.Min.TotalSeconds, 1e-4)) : Rate.BytesPerSecond;
 
     /// <summary>Bytes written to the subflow and not yet acknowledged.</summary>
     public long UnackedBytes => BytesSent - BytesAcked;
