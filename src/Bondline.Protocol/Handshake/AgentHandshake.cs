@@ -11,6 +11,7 @@ public sealed class AgentHandshake
 {
     private readonly HandshakeOutput _output = new();
     private readonly byte[] _hello, _relayKeyHash;
+    private int _received;
     private readonly OpenFrame? _open;
     private readonly (BondId Bond, SecretBytes Secret, SubflowId Subflow, SubflowPolicy Policy)? _join;
     private byte[]? _relayHello;
@@ -63,6 +64,9 @@ public sealed class AgentHandshake
         {
             HandleFrame(frame, input.Slice(consumed, length));
             consumed += length;
+            _received += length;
+            if (_received > HandshakeFrame.MaxTotalLength)
+                throw new ProtocolException(ProtocolError.FrameTooLarge, $"Over {HandshakeFrame.MaxTotalLength} bytes before the handshake is over.");
         }
         return consumed;
     }

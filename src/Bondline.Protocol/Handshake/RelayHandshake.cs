@@ -14,6 +14,7 @@ public sealed class RelayHandshake
 {
     private readonly HandshakeOutput _output = new();
     private readonly byte[] _hello, _relayKeyHash;
+    private int _received;
     private byte[]? _agentHello;
     private JoinFrame? _join;
 
@@ -53,6 +54,9 @@ public sealed class RelayHandshake
         {
             HandleFrame(frame, input.Slice(consumed, length));
             consumed += length;
+            _received += length;
+            if (_received > HandshakeFrame.MaxTotalLength)
+                throw new ProtocolException(ProtocolError.FrameTooLarge, $"Over {HandshakeFrame.MaxTotalLength} bytes before the handshake is over.");
         }
         return consumed;
     }

@@ -20,7 +20,8 @@ internal sealed class StreamTable(BondRole role, int maxStreams)
     public ulong OpenMaximum { get; set; } = InitialMaximum;
 
     /// <summary>How many the peer may open since the bond began: those that are closed, and the limit.</summary>
-    public ulong PeerMaximum => Math.Max(InitialMaximum, _peerClosed + (ulong)maxStreams);
+    /// <remarks>A peer that leaves an ordinal out gets no further than the limit beyond it, so what is remembered above the mark stays bounded.</remarks>
+    public ulong PeerMaximum => Math.Max(InitialMaximum, Math.Min(_peerClosed, _seenBelow) + (ulong)maxStreams);
 
     /// <summary>Both ends start with this many, before the first MAX_STREAMS.</summary>
     public const ulong InitialMaximum = 128;

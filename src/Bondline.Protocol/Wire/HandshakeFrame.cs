@@ -9,6 +9,9 @@ internal static class HandshakeFrame
 {
     public const int MaxLength = 4096, HeaderLength = 1 + 2;
 
+    /// <summary>All frames of one end during a handshake together, skipped ones included.</summary>
+    public const int MaxTotalLength = 16 * 1024;
+
     /// <summary>Makes the whole frame from its entries.</summary>
     public static byte[] Make(FrameType type, ReadOnlySpan<byte> entries)
     {

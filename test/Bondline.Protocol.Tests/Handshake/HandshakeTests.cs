@@ -231,6 +231,15 @@ public class HandshakeTests
     }
 
     [Fact]
+    public void Skipped_frames_are_bounded_before_the_peer_is_known()
+    {
+        byte[] padding = [(byte)FrameType.Padding, 0x4F, 0xFD, .. new byte[4093]]; // 4,096 bytes in all
+        var relay = NewRelay();
+        for (var i = 0; i < 4; i++) Assert.Equal(padding.Length, relay.Receive(padding));
+        Assert.Equal(ProtocolError.FrameTooLarge, Assert.Throws<ProtocolException>(() => relay.Receive(padding)).Error);
+    }
+
+    [Fact]
     public void A_token_is_not_sent_before_the_relays_hello()
     {
         var agent = OpenAgent();
