@@ -48,7 +48,7 @@ internal sealed class DeadlineThread : IDisposable
     public DeadlineThread(TransportClock clock, Func<TimeSpan> bootTime, ITransportLog log)
     {
         (_clock, _bootTime, _log) = (clock, bootTime, log);
-        _thread = new Thread(Run) { IsBackground = true, Name = "bond deadlines", Priority = ThreadPriority.Highest };
+        _thread = new Thread(Run) { IsBackground = true, Name = "bond deadlines" };
         _thread.Start();
     }
 
@@ -113,7 +113,7 @@ internal sealed class DeadlineThread : IDisposable
         {
             Deadline? due = null;
             var now = _clock.Now;
-            TimeSpan late;
+            TimeSpan late, wokeLate = TimeSpan.Zero;
             lock (_gate)
             {
                 if (_isStopped) return;
@@ -125,7 +125,7 @@ internal sealed class DeadlineThread : IDisposable
                     var pulsed = Monitor.Wait(_gate, (int)Math.Ceiling((until - now).TotalMilliseconds));
                     _sleepsUntil = default;
                     now = _clock.Now;
-                    if (!pulsed && now.Since(until) > LateBound + TimeSpan.FromMilliseconds(1)) NoteLate(now.Since(until));
+                    if (!pulsed && now.Since(until) > LateBound + TimeSpan.FromMilliseconds(1)) wokeLate = now.Since(until);
                 }
 
                 if (_count > 0 && _heap[0].Due <= now)
@@ -138,6 +138,13 @@ internal sealed class DeadlineThread : IDisposable
                 var offset = _bootTime() - Monotonic();
                 if (offset - suspended > SuspendBound) resumed.AddRange(_registered);
                 suspended = offset;
+            }
+
+            if (wokeLate > TimeSpan.Zero)
+            {
+                LastLate = wokeLate;
+                Interlocked.Increment(ref _lateCount);
+                _log.ClockLate(wokeLate);
             }
 
             foreach (var sleeper in resumed) Call(sleeper.Owner, now, TimeSpan.Zero, isResume: true);
@@ -158,12 +165,6 @@ internal sealed class DeadlineThread : IDisposable
             // Owners end their own bond for what goes wrong in it; nothing may end the clock of all the others.
             _log.Unexpected("deadline", bug);
         }
-    }
-
-    private void NoteLate(TimeSpan late)
-    {
-        LastLate = late;
-        Interlocked.Increment(ref _lateCount);
     }
 
     private TimeSpan Monotonic() => _clock.Now.Since(default);

@@ -8,13 +8,12 @@ namespace Bondline.Linux;
 /// <param name="Flags">IFF_*.</param>
 /// <param name="Name">IFLA_IFNAME.</param>
 /// <param name="Kind">IFLA_INFO_KIND, as in <c>ip link add type</c>: "bridge", "veth", "tun", "wireguard"; null for hardware.</param>
-/// <param name="HasMaster">IFLA_MASTER: it is a port of a bridge or a bonding device and has no addresses of its own use.</param>
 //  | family (1) | padding (1) | hardware type (2) | index (4) | flags (4) | change mask (4) | attributes |   host byte order
-public readonly record struct LinkMessage(int Index, int HardwareType, uint Flags, string Name, string? Kind, bool HasMaster)
+public readonly record struct LinkMessage(int Index, int HardwareType, uint Flags, string Name, string? Kind)
 {
     public const int FixedLength = 16;
 
-    private const int AttributeName = 3, AttributeMaster = 10, AttributeLinkInfo = 18, AttributeInfoKind = 1;
+    private const int AttributeName = 3, AttributeLinkInfo = 18, AttributeInfoKind = 1;
 
     /// <summary>IFF_UP: someone wants it used.</summary>
     public bool IsUp => (Flags & 0x1) != 0;
@@ -30,7 +29,6 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
         if (payload.Length < FixedLength) throw new NetlinkFormatException($"A link message has {payload.Length} bytes, not {FixedLength}.");
         string name = "";
         string? kind = null;
-        var hasMaster = false;
         var attributes = payload[FixedLength..];
         while (NetlinkAttribute.TryRead(ref attributes, out var attribute))
         {
@@ -38,9 +36,6 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
             {
                 case AttributeName:
                     name = attribute.ReadString();
-                    break;
-                case AttributeMaster:
-                    hasMaster = attribute.ReadUInt32() != 0;
                     break;
                 case AttributeLinkInfo:
                     var nested = attribute.Value;
@@ -56,7 +51,6 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
             MemoryMarshal.Read<ushort>(payload[2..]),
             MemoryMarshal.Read<uint>(payload[8..]),
             name,
-            kind,
-            hasMaster);
+            kind);
     }
 }

@@ -39,13 +39,12 @@ public sealed class RtnetlinkTests
     }
 
     [Fact]
-    public void A_link_is_read_with_its_kind_and_master()
+    public void A_link_is_read_with_its_kind()
     {
         var link = LinkMessage.Read(Message(Link, NetlinkType.NewLink));
         Assert.Equal(5, link.Index);
         Assert.Equal("veth1", link.Name);
         Assert.Equal("veth", link.Kind);
-        Assert.True(link.HasMaster);
         Assert.True(link.IsUp);
         Assert.True(link.HasCarrier);
     }

@@ -1,0 +1,24 @@
+using Bondline.Benchmarks;
+
+// What the transport costs on loopback, both ends in this process: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
+var number = args.Length > 1 ? int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
+switch (args.FirstOrDefault())
+{
+    case "tls": await Bulk.TlsAsync(number > 0 ? number : 2048); break;
+    case "bulk": await Bulk.BondAsync(number > 0 ? number : 2048); break;
+    case "requests": await Requests.RunAsync(number > 0 ? number : 32); break;
+    case "idle-streams": await Idle.StreamsAsync(number > 0 ? number : 10_000); break;
+    case "idle-bonds": await Idle.BondsAsync(number > 0 ? number : 500); break;
+    case "idle-agents": await Idle.AgentsAsync(number); break;
+    default:
+        Console.Error.WriteLine("""
+            tls [MiB]               SslStream alone: 128 KiB reads and writes
+            bulk [MiB]              the same over one stream of a bond
+            requests [CONNECTIONS]  64 bytes there and back, one stream each
+            idle-streams [NUMBER]   bytes of memory per idle stream, both ends
+            idle-bonds [NUMBER]     bytes of memory per idle bond of one subflow, at the relay
+            """);
+        return 64;
+}
+
+return 0;
