@@ -58,7 +58,7 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
                         await stream.WriteAsync(buffer.AsMemory(0, read));
                     }
                     while (isHot && read < length && length == SmallBufferLength);
-                    length = read == length ? LargeBufferLength : SmallBufferLength;
+                    length = NextLength(read, length);
                 }
                 finally
                 {
@@ -95,7 +95,7 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
                         return;
                     }
                     for (var sent = 0; sent < read;) sent += await visitor.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None);
-                    length = read == length ? LargeBufferLength : SmallBufferLength;
+                    length = NextLength(read, length);
                 }
                 finally
                 {
@@ -108,6 +108,8 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
             Break(StreamError.VisitorReset);
         }
     }
+
+    private static int NextLength(int read, int length) => read == length ? LargeBufferLength : read < SmallBufferLength ? SmallBufferLength : length;
 
     private static bool TryKeepBuffer()
     {

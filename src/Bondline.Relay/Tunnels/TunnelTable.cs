@@ -156,7 +156,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         }
         else
         {
-            candidates = [.. former.Where(port => MayReuse(port, holder)), .. FreePorts(holder, service).Take(PortAttempts)];
+            candidates = [.. former.Where(port => MayReuse(port, holder)), .. FreePorts().Take(PortAttempts)];
         }
 
         foreach (var port in candidates)
@@ -199,17 +199,13 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     private bool MayReuse(int port, ITunnelHolder holder) =>
         Settings.TcpPorts.Contains(port) && (!byPort.TryGetValue(port, out var live) || (IsSameAgent(live.Holder, holder) && live.Holder != holder));
 
-    // From a place that the service's name chooses, so that two relays with the same agents tend to give the same ports.
-    private IEnumerable<int> FreePorts(ITunnelHolder holder, string service)
+    private IEnumerable<int> FreePorts()
     {
         var range = Settings.TcpPorts;
         if (range.IsEphemeral) yield return 0;
-        var start = (int)(Hash(holder, service) % (uint)Math.Max(1, range.Count));
-        for (var i = 0; i < range.Count; i++)
-        {
-            var port = range.First + (start + i) % range.Count;
-            if (ownership.OwnerOf(port) is null && !byPort.ContainsKey(port)) yield return port;
-        }
+        else
+            for (var port = range.First; port <= range.Last; port++)
+                if (ownership.OwnerOf(port) is null && !byPort.ContainsKey(port)) yield return port;
     }
 
     /// <returns>Why <paramref name="by"/> may not have what <paramref name="live"/> has; null if it may.</returns>
@@ -260,10 +256,8 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     }
 
     // Agents name their tunnels; one that does not gets a name that stays the same.
-    private static string NameFor(ITunnelHolder holder, RegisterTunnel request) => string.Create(CultureInfo.InvariantCulture, $"t-{Hash(holder, request.Local ?? ""):x8}");
-
-    private static uint Hash(ITunnelHolder holder, string service) =>
-        BitConverter.ToUInt32(SHA256.HashData(Encoding.UTF8.GetBytes($"{holder.TokenId} {holder.Instance} {service}")));
+    private static string NameFor(ITunnelHolder holder, RegisterTunnel request) =>
+        $"t-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{holder.TokenId} {holder.Instance} {request.Local}")).AsSpan(0, 4))}";
 
     private static string UrlOf(string host, int port) => port == 80 ? $"http://{Bracketed(host)}" : $"http://{Bracketed(host)}:{port}";
 
