@@ -17,8 +17,9 @@ internal static class LabMeasureCommand
         var link = new Option<string>("--on") { Description = "The link it happens to.", DefaultValueFactory = _ => "eth0" };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure, or how long the fault lasts.", DefaultValueFactory = _ => 5 };
         var loss = new Option<double>("--loss") { Description = "Percent of packets lost on every link, each way." };
+        var with = new Option<string>("--with") { Description = "bondline, ssh (ssh -R) or ssh-mptcp (the same under mptcpize).", DefaultValueFactory = _ => "bondline" };
         var repeat = new Option<int>("--repeat") { Description = "How often.", DefaultValueFactory = _ => 1 };
-        var command = new Command("measure", "Measure one thing in a new lab.") { what, links, control, down, fault, link, seconds, loss, repeat };
+        var command = new Command("measure", "Measure one thing in a new lab.") { what, links, control, down, fault, link, seconds, loss, with, repeat };
         command.SetAction((line, _) => report(host, async () =>
         {
             var options = new LabOptions { CongestionControl = line.GetValue(control) };
@@ -27,7 +28,7 @@ internal static class LabMeasureCommand
             if (share > 0) options = options with { Links = [.. options.Links.Select(each => each with { Up = each.Up with { Loss = share }, Down = each.Down with { Loss = share } })] };
             var flow = line.GetValue(down) ? Flow.Down : Flow.Up;
             var duration = TimeSpan.FromSeconds(line.GetValue(seconds));
-            await using var lab = await BondedLab.StartAsync(options);
+            await using var lab = await StartAsync(line.GetValue(with)!, options);
             using var ticker = new ControlTicker();
             for (var i = 0; i < line.GetValue(repeat); i++)
             {
@@ -46,6 +47,14 @@ internal static class LabMeasureCommand
         }));
         return command;
     }
+
+    private static async Task<ILabTunnel> StartAsync(string with, LabOptions options) => with switch
+    {
+        "bondline" => await BondedLab.StartAsync(options),
+        "ssh" => await SshLab.StartAsync(options, isMultipath: false),
+        "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
+        _ => throw new LabException($"\"{with}\" is no tunnel to measure; bondline, ssh and ssh-mptcp are."),
+    };
 
     private static string Describe(IReadOnlyList<double> rates) =>
         $"{rates.Sum().ToString("0.00", CultureInfo.InvariantCulture)} Mbit/s = {string.Join(" + ", rates.Select(rate => rate.ToString("0.00", CultureInfo.InvariantCulture)))}";

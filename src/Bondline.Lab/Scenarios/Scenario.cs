@@ -32,13 +32,25 @@ public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, I
 }
 
 /// <summary>Records of 1 KiB every 10 ms over a fault.</summary>
-public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNormalMs, double NormalMs, double NormalP99Ms, int Records);
+public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNormalMs, double NormalMs, double NormalP99Ms, int Records)
+{
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"longest silence {LongestSilenceMs:0.0} ms, latest record {MostBeyondNormalMs:0.0} ms beyond the normal {NormalMs:0.0} ms (p99 {NormalP99Ms:0.0} ms before the fault), {Records} records");
+}
 
 /// <summary>Bulk over a fault: the longest time without a byte, the rate of half a second that begins half a second after the fault, and the share of the healed link.</summary>
-public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed);
+public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed)
+{
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all");
+}
 
 /// <summary>Pings beside bulk.</summary>
-public sealed record PingResult(Distribution RoundTrip, double BulkMegabits);
+public sealed record PingResult(Distribution RoundTrip, double BulkMegabits)
+{
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"median {RoundTrip.Median / 1000.0:0.0} ms, p99 {RoundTrip.P99 / 1000.0:0.0} ms, most {RoundTrip.Most / 1000.0:0.0} ms of {RoundTrip.Count} pings, beside {BulkMegabits:0.0} Mbit/s");
+}
 
 /// <summary>The measurements the promises are about; each starts its own traffic through a <see cref="ILabTunnel"/> and ends it. Tests assert on them, benchmarks print them.</summary>
 public static class Scenario
