@@ -29,9 +29,9 @@ internal static class CommandLine
             ErrorReport.Write(host, isJson, error.Code, error.Message, error.Next);
             return (int)ErrorTable.ExitCodeOf(error.Code);
         }
-        catch (OperationCanceledException) when (host.Stop.Now.IsCancellationRequested)
+        catch (OperationCanceledException) when (host.Stop.Drain.IsCancellationRequested)
         {
-            return (int)ExitCode.Interrupted;
+            return (int)(host.Stop.Now.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Success);
         }
         catch (Exception error) // a bug: the last place that can say so
         {

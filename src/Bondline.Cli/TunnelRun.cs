@@ -12,8 +12,8 @@ internal static class TunnelRun
     /// <param name="host">The process's edge.</param>
     /// <param name="line">The command line, for the common options.</param>
     /// <param name="tunnelSettings">The options of both commands.</param>
-    /// <param name="requests">The tunnels to ask for; default names come from the settings.</param>
-    public static async Task<int> StartAsync(CommandHost host, ParseResult line, TunnelSettings tunnelSettings, Func<AgentSettings, IReadOnlyList<TunnelRequest>> requests)
+    /// <param name="requests">The tunnels to ask for, given what names a local target by default; null leaves the name to the relay.</param>
+    public static async Task<int> StartAsync(CommandHost host, ParseResult line, TunnelSettings tunnelSettings, Func<Func<string, string?>, IReadOnlyList<TunnelRequest>> requests)
     {
         host.Stop.Listen();
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
@@ -23,12 +23,14 @@ internal static class TunnelRun
         InstanceLock? held = null;
         try
         {
-            tunnels = requests(settings);
+            tunnels = requests(settings.TunnelName);
             held = settings.LockInstance(Purpose(join, tunnels));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new CommandException("settings-unusable", $"{settings.Folder} cannot be used: {error.Message.TrimEnd('.')}", "Point $XDG_CONFIG_HOME at a folder of your own");
+            var message = $"{settings.Folder} cannot be used, so a restart gets another name and port: {error.Message.TrimEnd('.')}";
+            await host.Error.WriteLineAsync($"warning: {ErrorReport.Line("settings-unusable", message, "Point $XDG_CONFIG_HOME at a folder of your own")}");
+            tunnels = requests(_ => null);
         }
         using (held)
         {
@@ -39,7 +41,7 @@ internal static class TunnelRun
                 new TunnelAgentOptions
                 {
                     Join = embedded?.Join ?? join!,
-                    Instance = held.Id,
+                    Instance = held?.Id ?? Guid.NewGuid(),
                     Tunnels = tunnels,
                     Paths = tunnelSettings.Paths.Rules,
                     PathsAreExclusive = tunnelSettings.Paths.AreExclusive,

@@ -185,6 +185,18 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.StartsWith("warning: other users of this machine can see a token", agent.Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Without_a_usable_settings_folder_it_runs_with_a_warning()
+    {
+        var (_, join) = await StartRelayAsync();
+        var file = Path.Combine(data, "a-file");
+        await File.WriteAllTextAsync(file, "", Stop);
+        var agent = new TestHost(file) { Environment = { ["BONDLINE_RELAY"] = join } };
+        started.Add(agent);
+        await ReadyAsync(agent.Start("http", UnusedPort(), "--json"));
+        Assert.Contains("(settings-unusable). Point $XDG_CONFIG_HOME at a folder of your own", agent.Error, StringComparison.Ordinal);
+    }
+
     private async Task<(TestHost Relay, string Join)> StartRelayAsync(params string[] more)
     {
         var relay = new TestHost();

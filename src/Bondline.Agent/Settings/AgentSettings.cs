@@ -20,7 +20,7 @@ public sealed class AgentSettings(string folder)
     /// <summary><c>$XDG_CONFIG_HOME/bondline</c>, else <c>~/.config/bondline</c>.</summary>
     public static string DefaultFolder(Func<string, string?> environment)
     {
-        // The specification says to ignore a relative path here.
+        // The XDG specification says to ignore a relative path here.
         var root = environment("XDG_CONFIG_HOME") is { } given && Path.IsPathRooted(given)
             ? given
             : Path.Combine(environment("HOME") ?? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify), ".config");

@@ -14,7 +14,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
-    private volatile bool localStoppedReading, localWasReset, localIsFinished;
+    private volatile bool visitorIsFinished, localStoppedReading, localWasReset, localIsFinished;
     private long lastWrite = long.MinValue;
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
@@ -33,8 +33,15 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            if (await CopyToLocalAsync()) local.Shutdown(SocketShutdown.Send);
-            else await DiscardAsync();
+            if (await CopyToLocalAsync())
+            {
+                visitorIsFinished = true;
+                local.Shutdown(SocketShutdown.Send);
+            }
+            else
+            {
+                await DiscardAsync();
+            }
         }
         catch (BondStreamException) // the visitor, the relay or the bond is gone
         {
@@ -98,7 +105,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
         try
         {
             await CopyToVisitorAsync();
-            if (localWasReset)
+            if (localWasReset || IsResetBehindItsEnd())
             {
                 await AbortAsync();
                 return;
@@ -118,6 +125,18 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
         catch (ObjectDisposedException) // the other direction closed it: the stream is over
         {
         }
+    }
+
+    /// <summary>
+    /// The kernel reports a reset to whichever call comes first. If that was a send, which may not have returned yet, receiving ends as if the service had finished;
+    /// but a socket whose other end finished waits for us to (CLOSE_WAIT), and one that was reset is closed.
+    /// </summary>
+    private bool IsResetBehindItsEnd()
+    {
+        const int Tcp = 6, TcpInfo = 11, Closed = 7; // tcp(7); TCP_CLOSE
+        if (visitorIsFinished || !OperatingSystem.IsLinux()) return false;
+        Span<byte> state = stackalloc byte[1];
+        return local.GetRawSocketOption(Tcp, TcpInfo, state) == 1 && state[0] == Closed;
     }
 
     /// <summary>Tells the visitor that the local service is gone.</summary>

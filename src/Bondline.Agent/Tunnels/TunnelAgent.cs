@@ -47,7 +47,7 @@ public sealed class TunnelAgent
         var notice = NoticeUnreachableAsync(end.Token);
         try
         {
-            await link.RunAsync(ServeAsync, end.Token);
+            await link.RunAsync(ServeBondAsync, end.Token);
         }
         catch (BondRefusedException refused)
         {
@@ -82,7 +82,7 @@ public sealed class TunnelAgent
     private string RelayName => options.Join.Hosts[0].ToString();
 
     /// <summary>Serves one bond from its first moment to its last.</summary>
-    private async Task ServeAsync(AgentBond opened, CancellationToken bondOver)
+    private async Task ServeBondAsync(AgentBond opened, CancellationToken bondOver)
     {
         await localProbes; // warnings come before "ready"
         using var over = CancellationTokenSource.CreateLinkedTokenSource(bondOver);
@@ -164,7 +164,7 @@ public sealed class TunnelAgent
     {
         try
         {
-            while (await opened.AcceptStreamAsync(stop) is { } stream) streams.Start(() => ServeStreamAsync(stream));
+            while (await opened.AcceptStreamAsync(stop) is { } stream) streams.Start(() => ServeStreamAsync(stream, stop));
         }
         catch (Exception error) when (error is BondStreamException or OperationCanceledException)
         {
@@ -172,7 +172,7 @@ public sealed class TunnelAgent
         }
     }
 
-    private async Task ServeStreamAsync(BondStream stream)
+    private async Task ServeStreamAsync(BondStream stream, CancellationToken stop)
     {
         if (stream.Header.Kind == StreamKind.Control || Find(stream.Header.Tunnel) is not { IsLost: false } tunnel)
         {
@@ -182,7 +182,12 @@ public sealed class TunnelAgent
         Socket local;
         try
         {
-            local = await tunnel.Target.ConnectAsync(CancellationToken.None);
+            local = await tunnel.Target.ConnectAsync(stop);
+        }
+        catch (OperationCanceledException) // the bond is over
+        {
+            await stream.DisposeAsync();
+            return;
         }
         catch (SocketException error)
         {

@@ -28,7 +28,7 @@ internal static class HttpCommand
             var parsed = TargetList.Parse(line.GetRequiredValue(targets), TunnelKind.Http);
             var given = line.GetValue(name);
             if (given is not null && parsed.Count > 1) throw new CommandException("usage", "--name with several targets", "Start one bondline per name, or leave --name out");
-            return TunnelRun.StartAsync(host, line, options.Read(line), settings => [.. parsed.Select(target => new TunnelRequest(target, Name: given ?? settings.TunnelName(target.Key)))]);
+            return TunnelRun.StartAsync(host, line, options.Read(line), nameOf => [.. parsed.Select(target => new TunnelRequest(target, Name: given ?? nameOf(target.Key)))]);
         });
         return command;
     }
