@@ -99,7 +99,7 @@ public sealed record LocalTarget
                 }
                 catch
                 {
-                    socket.Dispose();
+                    socket.Close(0); // the service may have accepted already: it sees a reset
                     throw;
                 }
             }

@@ -174,17 +174,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     }
 
     /// <summary>Closes the local socket so that the service sees a reset, not an end that looks complete.</summary>
-    private void ResetLocal()
-    {
-        try
-        {
-            local.LingerState = new LingerOption(true, 0);
-        }
-        catch (Exception error) when (IsLocalGone(error)) // closed or reset already
-        {
-        }
-        local.Dispose();
-    }
+    private void ResetLocal() => local.Close(0);
 
     private static bool IsLocalGone(Exception error) => error is SocketException or ObjectDisposedException;
 }
