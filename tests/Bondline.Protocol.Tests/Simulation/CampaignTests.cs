@@ -24,7 +24,7 @@ public sealed class CampaignTests(ITestOutputHelper output)
                 if (failures.Count >= 20) loop.Stop();
             }
         });
-        foreach (var (seed, message) in failures.OrderBy(failure => failure.Seed).Take(5)) output.WriteLine($"{message}\nAgain: BONDLINE_SEEDS={seed}-{seed} dotnet run --project test/Bondline.Protocol.Tests -- --filter-method '*.{nameof(Every_stream_of_every_seed_ends_with_its_bytes)}'\n");
+        foreach (var (seed, message) in failures.OrderBy(failure => failure.Seed).Take(5)) output.WriteLine($"{message}\nAgain: BONDLINE_SEEDS={seed}-{seed} dotnet run --project tests/Bondline.Protocol.Tests -- --filter-method '*.{nameof(Every_stream_of_every_seed_ends_with_its_bytes)}'\n");
         Assert.True(failures.IsEmpty, $"{failures.Count} of {to - from + 1} seeds failed, as {string.Join(", ", failures.Select(failure => failure.Seed).Order().Take(20))}; {failures.OrderBy(failure => failure.Seed).Select(failure => failure.Message).FirstOrDefault()}");
     }
 
