@@ -103,9 +103,6 @@ public sealed class BondedLab : ILabTunnel
         }
     }
 
-    /// <summary>Waits until the agent says of each of its tunnels that it is ready, again after the relay or the agent was gone.</summary>
-    public Task WaitUntilReadyAsync() => WaitUntilReadyAsync(Urls.Count);
-
     /// <summary>The visitors' address of the tunnel to a local port.</summary>
     public System.Net.IPEndPoint Visit(int localPort) =>
         new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);
@@ -136,7 +133,7 @@ public sealed class BondedLab : ILabTunnel
             using var json = JsonDocument.Parse(line);
             var root = json.RootElement;
             if (root.GetProperty("event").GetString() == "ready") urls[root.GetProperty("local").GetString()!] = root.GetProperty("url").GetString()!;
-            if (root.GetProperty("event").GetString() == "error") throw new LabException($"The agent failed: {line}");
+            if (root.GetProperty("event").GetString() == "error" && root.GetProperty("code").GetString() != "local-unreachable") throw new LabException($"The agent failed: {line}");
         }
         Urls = urls;
     }
