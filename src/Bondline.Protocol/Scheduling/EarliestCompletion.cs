@@ -19,13 +19,15 @@ internal static class EarliestCompletion
     /// <summary>May <paramref name="asking"/> take bulk bytes?</summary>
     /// <param name="asking">The subflow whose writer asks.</param>
     /// <param name="all">The bond's subflows.</param>
-    /// <param name="length">What it would take.</param>
     /// <param name="waiting">All bytes that wait to be sent, these included.</param>
     /// <param name="slackBytes">How many bytes may overtake them: what the windows and buffers still hold, and what waits at all.</param>
     /// <param name="now">The current instant.</param>
-    public static bool MayTake(Subflow asking, List<Subflow> all, int length, long waiting, double slackBytes, Instant now)
+    /// <param name="except">A subflow that will not take these bytes, so nobody may leave them to it.</param>
+    public static bool MayTake(Subflow asking, List<Subflow> all, long waiting, double slackBytes, Instant now, Subflow? except = null)
     {
         if (!asking.HasCredit || !IsUsable(asking, all)) return false;
+        // The same length whoever asks: two that each find the other faster would both wait for ever.
+        var length = Math.Min(waiting, Subflow.Quantum);
         var mine = asking.FinishTime(length);
         var best = mine;
         long room = 0; // what faster subflows can take at once
@@ -33,7 +35,7 @@ internal static class EarliestCompletion
         for (var i = 0; i < all.Count; i++)
         {
             var other = all[i];
-            if (ReferenceEquals(other, asking) || !IsUsable(other, all)) continue;
+            if (ReferenceEquals(other, asking) || ReferenceEquals(other, except) || !IsUsable(other, all)) continue;
             var finish = other.FinishTime(length);
             var isFirst = other.Policy == asking.Policy ? finish < mine : other.Policy == SubflowPolicy.Prefer;
             if (!isFirst) continue;

@@ -335,7 +335,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var mayBeOwn = EarliestCompletion.Fastest(bond.AllSubflows, 0, subflow, now) is null;
         if (!_reinjections.TryFind(subflow, mayBeOwn, out var index, out var item)) return 0;
         var length = (int)Math.Min(item.End - item.Start, (ulong)Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength);
-        if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, length, _reinjections.Bytes + 1, _reinjections.Bytes, now)) return 0;
+        if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, _reinjections.Bytes + 1, _reinjections.Bytes, now, mayBeOwn ? null : item.Source)) return 0;
         var isEnd = item.IsEnd && item.Start + (ulong)length == item.End;
         var written = WriteFrame(subflow, item.Stream, item.Start, length, isEnd, now, room, position);
         _reinjections.Take(index, length);
@@ -357,7 +357,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, length, _unsent + 1, Slack(stream), now)) return 0;
+            if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, _unsent + 1, Slack(stream), now)) return 0;
             var written = WriteNew(subflow, stream, length, now, room, position);
             _bulk.Dequeue();
             stream.IsQueuedBulk = false;

@@ -26,7 +26,8 @@ public class EmulationTests
                 Array.Sort(times);
             }
             while (times[98] > roundTrip + 1 && ticker.MostLate > TimeSpan.FromMilliseconds(1) && ++tries < 5); // the host was busy: that proves nothing
-            Assert.True(times[0] >= roundTrip - 0.1, $"{link}: {times[0]} ms is faster than the link");
+            // Under traffic links wake on a grid of 0.5 ms: a packet may leave that much early.
+            Assert.True(times[0] >= roundTrip - 0.5, $"{link}: {times[0]} ms is faster than the link");
             Assert.True(times[98] <= roundTrip + 1, $"{link}: p99 is {times[98]:0.00} ms, set {roundTrip} ms; median {times[50]:0.00} ms; the host was up to {ticker.MostLate.TotalMilliseconds} ms late");
         }
     }
