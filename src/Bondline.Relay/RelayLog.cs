@@ -12,8 +12,8 @@ internal static partial class RelayLog
     [LoggerMessage(2001, LogLevel.Warning, "Cannot accept on {EndPoint}: {Why}; trying again in {WaitMs} ms")]
     public static partial void AcceptFailed(this ILogger log, EndPoint? endPoint, string why, int waitMs);
 
-    [LoggerMessage(2002, LogLevel.Error, "Serving a connection from {Remote} failed: this is a bug")]
-    public static partial void ServingFailed(this ILogger log, EndPoint? remote, Exception exception);
+    [LoggerMessage(2002, LogLevel.Error, "Serving a connection to {EndPoint} failed: this is a bug")]
+    public static partial void ServingFailed(this ILogger log, EndPoint? endPoint, Exception exception);
 
     [LoggerMessage(2003, LogLevel.Debug, "{Remote} sent no TLS to the TLS port ({Kind}); closed")]
     public static partial void NotTls(this ILogger log, EndPoint? remote, FirstBytesKind kind);
@@ -29,6 +29,9 @@ internal static partial class RelayLog
 
     [LoggerMessage(2012, LogLevel.Warning, "A request on the control socket failed: {Why}")]
     public static partial void ControlFailed(this ILogger log, string why);
+
+    [LoggerMessage(2013, LogLevel.Error, "Answering on the control socket failed: this is a bug")]
+    public static partial void AnsweringFailed(this ILogger log, Exception exception);
 
     [LoggerMessage(2020, LogLevel.Information, "Bond {Bond}: agent {Instance} of token {Token}")]
     public static partial void AgentJoined(this ILogger log, object bond, Guid instance, string token);

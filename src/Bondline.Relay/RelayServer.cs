@@ -66,7 +66,7 @@ public sealed class RelayServer : IAsyncDisposable
     {
         await StartAsync(stop);
         started(this);
-        var stopped = new TaskCompletionSource();
+        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using (stop.Register(stopped.SetResult)) await stopped.Task;
         await StopAsync();
     }
@@ -127,9 +127,10 @@ public sealed class RelayServer : IAsyncDisposable
 
     private async Task OpenEdgesAsync(Socket https, Socket http, X509Certificate2 certificate, string publicHost, CancellationToken cancellationToken)
     {
+        var connections = new ServedConnections(log);
         var door = new KestrelDoor(log);
         Undo(door);
-        tunnels = new TunnelTable(ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), log)
+        tunnels = new TunnelTable(ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, log)
         {
             Settings = new TunnelSettings(listening!.Domain, publicHost, options.Listen, options.TcpPorts, listening.Http.Port),
         };
@@ -149,17 +150,18 @@ public sealed class RelayServer : IAsyncDisposable
         { OnBond = ServeBondAsync };
         var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {listening.Http.Port}.\n";
         var tls = new TlsEdge(bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, options.TimeProvider, log);
-        Undo(tls);
         undo.Push(async () =>
         {
             using var drained = new CancellationTokenSource(DrainTime, options.TimeProvider);
             await edge.StopAsync(drained.Token);
-            await bonds.DisposeAsync();
+            await bonds.DisposeAsync(); // which resets what is left of visitors
             await tunnels.DisposeAsync();
+            tls.Dispose();
+            await connections.WhenEmptyAsync();
         });
 
-        var tlsAcceptor = new Acceptor(https, tls.ServeAsync, log);
-        var httpAcceptor = new Acceptor(http, socket => door.EnterAsync(socket, DoorEndPoint.Plain, null), log);
+        var tlsAcceptor = new Acceptor(https, tls.ServeAsync, connections, log);
+        var httpAcceptor = new Acceptor(http, socket => door.EnterAsync(socket, DoorEndPoint.Plain, null), connections, log);
         Undo(tlsAcceptor);
         Undo(httpAcceptor);
     }

@@ -144,7 +144,7 @@ internal sealed class TokenSocket : IAsyncDisposable
         }
         catch (Exception error) // a bug: it must not take the socket away
         {
-            log.ServingFailed(null, error);
+            log.AnsweringFailed(error);
             return new TokenReply("internal", $"the relay failed: {error.Message.TrimEnd('.')}");
         }
     }

@@ -11,17 +11,18 @@ internal sealed class Acceptor : IAsyncDisposable
 
     private readonly Socket listener;
     private readonly Func<Socket, Task> serve;
+    private readonly ServedConnections connections;
     private readonly ILogger log;
     private readonly Task accepting;
-    private readonly TaskCompletionSource served = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool isClosing;
-    private int running = 1; // the accept loop itself
 
     /// <param name="listener">Bound; owned from here on.</param>
-    /// <param name="serve">Owns the accepted socket. What it throws is a bug and is logged.</param>
+    /// <param name="serve">Owns the accepted socket.</param>
+    /// <param name="connections">Counts those being served.</param>
     /// <param name="log">Where failures to accept go.</param>
-    public Acceptor(Socket listener, Func<Socket, Task> serve, ILogger log)
+    public Acceptor(Socket listener, Func<Socket, Task> serve, ServedConnections connections, ILogger log)
     {
+        this.connections = connections;
         this.listener = listener;
         this.serve = serve;
         this.log = log;
@@ -31,9 +32,6 @@ internal sealed class Acceptor : IAsyncDisposable
     }
 
     public IPEndPoint EndPoint { get; }
-
-    /// <summary>Completes when the acceptor is disposed and every connection was served.</summary>
-    public Task Served => served.Task;
 
     /// <summary>A bound socket that does not listen yet.</summary>
     /// <param name="address">Null for every address, IPv4 and IPv6.</param>
@@ -84,8 +82,7 @@ internal sealed class Acceptor : IAsyncDisposable
         {
             try
             {
-                // Its end is awaited through the count.
-                _ = ServeAsync(await listener.AcceptAsync());
+                connections.Start(await listener.AcceptAsync(), serve, EndPoint);
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
@@ -95,29 +92,5 @@ internal sealed class Acceptor : IAsyncDisposable
                 await Task.Delay(WaitMs);
             }
         }
-        Leave();
-    }
-
-    private async Task ServeAsync(Socket socket)
-    {
-        Interlocked.Increment(ref running);
-        try
-        {
-            await serve(socket);
-        }
-        catch (Exception error)
-        {
-            log.ServingFailed(EndPoint, error);
-            socket.Dispose();
-        }
-        finally
-        {
-            Leave();
-        }
-    }
-
-    private void Leave()
-    {
-        if (Interlocked.Decrement(ref running) == 0) served.TrySetResult();
     }
 }

@@ -92,7 +92,7 @@ internal sealed class HttpEdge : IAsyncDisposable
             await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
             return;
         }
-        if (await forwarder.SendAsync(context, Destination, tunnel.Connections, Forwarding, transformer) == ForwarderError.None || context.Response.HasStarted) return;
+        if (await forwarder.SendAsync(context, Destination, tunnel.Sender, Forwarding, transformer) == ForwarderError.None || context.Response.HasStarted) return;
         var (title, text, advice) = Explain(context, tunnel);
         await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);
     }
@@ -109,7 +109,10 @@ internal sealed class HttpEdge : IAsyncDisposable
     {
         var code = StreamError.None;
         for (var error = context.Features.Get<IForwarderErrorFeature>()?.Exception; error is not null; error = error.InnerException)
+        {
             if (error is BondStreamException reset) code = reset.Error;
+            else if (error is ObjectDisposedException && code == StreamError.None) code = StreamError.TunnelUnknown; // the tunnel closed just now
+        }
         return code switch
         {
             StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried {tunnel.Local ?? "its local service"} and nothing accepted the connection.", "Start the service; the tunnel itself works."),

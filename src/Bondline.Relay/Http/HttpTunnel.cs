@@ -12,32 +12,33 @@ internal sealed class HttpTunnel : Tunnel
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
 
     private readonly Acceptor? acceptor;
-    private readonly Lazy<HttpMessageInvoker> connections;
+    private readonly Lazy<HttpMessageInvoker> sender;
 
     public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name) : base(holder, request, url)
     {
         Name = name;
-        connections = new(Connect);
+        sender = new(Connect);
     }
 
     /// <summary>A tunnel with a port: <paramref name="listener"/> is bound and owned from here on, <paramref name="visitors"/> takes what arrives there.</summary>
-    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ILogger log) : base(holder, request, url)
+    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
+        : base(holder, request, url)
     {
-        connections = new(Connect);
-        acceptor = new Acceptor(listener, socket => visitors(this, socket), log);
+        sender = new(Connect);
+        acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
     }
 
     /// <summary>The label before the domain; null if the tunnel has a port instead.</summary>
     public string? Name { get; }
 
     /// <summary>Sends requests to the agent.</summary>
-    public HttpMessageInvoker Connections => connections.Value;
+    public HttpMessageInvoker Sender => sender.Value;
 
     public override async ValueTask DisposeAsync()
     {
         if (acceptor is not null) await acceptor.DisposeAsync();
         // Requests on their way keep their connections; the bond ends those when it does.
-        if (connections.IsValueCreated) connections.Value.Dispose();
+        if (sender.IsValueCreated) sender.Value.Dispose();
     }
 
     private HttpMessageInvoker Connect() => new(new SocketsHttpHandler

@@ -15,6 +15,10 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
 
     private readonly Channel<ControlMessage> answers = Channel.CreateBounded<ControlMessage>(new BoundedChannelOptions(MaxWaitingAnswers) { SingleReader = true });
 
+    // Not the bond's own token: what hangs on this one is many sockets to close, which is not the transport's to wait for.
+    // Never disposed: a visitor may register when it is all over, and it holds no timer.
+    private readonly CancellationTokenSource over = new();
+
     public object Bond => bond.Id;
 
     public string TokenId => bond.TokenId;
@@ -24,6 +28,8 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
     public DateTimeOffset Since => bond.Since;
 
     public bool IsSilent => bond.SilentFor is not null;
+
+    public CancellationToken Over => over.Token;
 
     public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => bond.OpenStreamAsync(header, cancellationToken);
 
@@ -53,6 +59,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
             answers.Writer.TryComplete();
             if (control is not null) await control;
             await tunnels.RemoveAsync(this);
+            await over.CancelAsync();
         }
     }
 

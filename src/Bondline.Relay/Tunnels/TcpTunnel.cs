@@ -13,10 +13,10 @@ internal sealed class TcpTunnel : Tunnel
     private readonly ILogger log;
 
     /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
-    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ILogger log) : base(holder, request, url)
+    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ServedConnections connections, ILogger log) : base(holder, request, url)
     {
         this.log = log;
-        acceptor = new Acceptor(listener, ServeAsync, log);
+        acceptor = new Acceptor(listener, ServeAsync, connections, log);
     }
 
     public int Port => acceptor.EndPoint.Port;
@@ -39,6 +39,8 @@ internal sealed class TcpTunnel : Tunnel
             VisitorSocket.Reset(visitor);
             return;
         }
+        // Whatever the pump waits for, a visitor who does not read included: without the bond there is nothing more to come.
+        await using var lost = Holder.Over.UnsafeRegister(static socket => VisitorSocket.Reset((Socket)socket!), visitor);
         await new StreamPump(visitor, stream).RunAsync();
     }
 }

@@ -19,6 +19,9 @@ internal interface ITunnelHolder
     /// <summary>No subflow of the bond is alive.</summary>
     bool IsSilent { get; }
 
+    /// <summary>Cancelled when the bond is over.</summary>
+    CancellationToken Over { get; }
+
     ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken);
 
     /// <summary>Tells the agent that another has its tunnel now. Never blocks.</summary>

@@ -22,7 +22,7 @@ internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Li
 /// One registration at a time; a visitor's lookup takes no lock. The same agent instance gets what it had back at once, always (its old bond is dead, whatever
 /// the relay still believes). Another instance of the same token is refused while the holder is alive, unless it asks to take over. Another token never.
 /// </remarks>
-internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, Task> visitors, ILogger log) : IAsyncDisposable
+internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log) : IAsyncDisposable
 {
     /// <summary>Tunnels one bond may have.</summary>
     public const int LimitPerBond = 64;
@@ -189,8 +189,8 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
             return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} ports in use; no more are given.");
         }
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
-            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, log)
-            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), listener, visitors, log);
+            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, connections, log)
+            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), listener, visitors, connections, log);
         byPort[port] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, null, port);

@@ -133,6 +133,30 @@ public sealed class TcpTunnelTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_visitor_who_does_not_read_holds_nobody_up_when_the_bond_is_lost()
+    {
+        var isStuck = new TaskCompletionSource();
+        await using var agent = Agent(async stream =>
+        {
+            var bytes = new byte[1 << 20];
+            while (true)
+            {
+                var write = stream.WriteAsync(bytes);
+                if (!write.IsCompleted && stream.Id.Ordinal == 0) isStuck.TrySetResult();
+                await write;
+            }
+        });
+        using var visitor = await VisitAsync(agent);
+        await isStuck.Task.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        await agent.DisposeAsync();
+        var buffer = new byte[65536];
+        await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            while (await visitor.ReceiveAsync(buffer, Stop) > 0) { }
+        });
+    }
+
+    [Fact]
     public async Task The_port_closes_when_the_agent_leaves()
     {
         await using var agent = Agent(EchoAsync);

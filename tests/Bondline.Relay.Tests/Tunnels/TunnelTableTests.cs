@@ -238,7 +238,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
         {
             socket.Dispose();
             return Task.CompletedTask;
-        }, NullLogger.Instance)
+        }, new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
             Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000),
         };
@@ -263,6 +263,8 @@ public sealed class TunnelTableTests : IAsyncDisposable
         public DateTimeOffset Since { get; } = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
         public bool IsSilent { get; init; }
+
+        public CancellationToken Over => CancellationToken.None;
 
         public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => new(new TaskCompletionSource<BondStream>().Task); // it waits, as with all networks away
 
