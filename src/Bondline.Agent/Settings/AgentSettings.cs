@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Bondline.Transport;
 
 namespace Bondline.Agent;
 
@@ -59,14 +60,8 @@ public sealed class AgentSettings(string folder)
         {
             if (File.Exists(file) && File.ReadAllText(file).Trim() is { Length: > 0 } kept) return kept;
             var temporary = WriteTemporary(names, TwoWords.Next() + "\n");
-            try
-            {
-                File.Move(temporary, file, overwrite: attempt > 0); // a file that stays empty is overwritten
-            }
-            catch (IOException) when (attempt == 0 && File.Exists(file)) // another process made it in between: its name counts
-            {
-                File.Delete(temporary);
-            }
+            if (attempt == 0) SharedFile.TryPublish(temporary, file); // where another process was first, its name counts
+            else File.Move(temporary, file, overwrite: true); // a file that is empty
         }
     }
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Bondline.Transport;
 
 namespace Bondline.Relay;
 
@@ -79,13 +80,6 @@ internal sealed class RelayIdentity : IDisposable
             writer.Flush();
             file.Flush(flushToDisk: true);
         }
-        try
-        {
-            File.Move(fresh, path, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path)) // another process was first: its key counts
-        {
-            File.Delete(fresh);
-        }
+        SharedFile.TryPublish(fresh, path); // where another process was first, its key counts
     }
 }

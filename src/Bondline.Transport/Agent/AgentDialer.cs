@@ -72,6 +72,8 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
             await _opening.WaitAsync(cancellationToken);
             try
             {
+                // What the last bond ended with may be final, and its subflows' ends are seen first: an agent that was superseded must not supersede in turn.
+                if (Bond is null && Volatile.Read(ref _bond) is { } last) await last.NextAllowed.WaitAsync(cancellationToken);
                 if (Bond is null) return await OpenAsync(socket, dial, rtt);
             }
             finally

@@ -117,6 +117,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     throw final;
                 case BondOver ended:
                     if (IsFinal(ended.End.Error) && ended.End.ByPeer) throw new BondRefusedException(ended.End.Error, ended.End.Reason);
+                    ended.Bond.AllowNext();
                     _resolver.SetHosts(_options.Join.Hosts);
                     Handle(new PathObservation.BondEnded(), over);
                     break;
@@ -221,6 +222,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private async Task RunBondAsync(AgentBond bond, Task previous)
     {
         await Task.Yield(); // the dial goes on
+        var ending = TellEndAsync(bond);
         await previous;
         using var over = new CancellationTokenSource();
         Task work;
@@ -235,8 +237,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 
         var first = await Task.WhenAny(work, bond.Completion);
         if (first == work && !work.IsCompletedSuccessfully) bond.Driver.Fail(ProtocolError.GoingAway, "the agent stops");
-        var end = await bond.Completion;
-        Post(new BondOver(end));
+        await ending;
         await over.CancelAsync();
         try
         {
@@ -253,6 +254,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 
         await bond.Driver.Closed;
     }
+
+    private async Task TellEndAsync(AgentBond bond) => Post(new BondOver(bond, await bond.Completion));
 
     private async Task WatchAsync(CancellationToken over)
     {
@@ -314,5 +317,5 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 
     private sealed record Joined(int Dial, SubflowPump Pump);
 
-    private sealed record BondOver(BondEnd End);
+    private sealed record BondOver(AgentBond Bond, BondEnd End);
 }

@@ -32,8 +32,7 @@ public sealed class AgentSettingsTests : IDisposable
         Assert.NotEqual(Settings.TunnelName("service.lan:80"), Settings.TunnelName("other.lan:80"));
     }
 
-    // Fails in one run of ten or so: a race to be found (issue 2). Until then it does not hold up every change.
-    [Fact, Trait("Mode", "long")]
+    [Fact]
     public async Task Processes_that_make_a_name_at_the_same_time_get_the_same_one()
     {
         using var together = new Barrier(8);

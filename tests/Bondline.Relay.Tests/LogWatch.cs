@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Logging;
+
+namespace Bondline.Relay.Tests;
+
+/// <summary>Tells a test when the relay logs something: what no visitor and no agent can see.</summary>
+internal sealed class LogWatch : ILoggerFactory, ILogger
+{
+    /// <summary>The port or name of a tunnel is closed.</summary>
+    public const int TunnelClosed = 2032;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly Lock gate = new();
+    private readonly List<(int Id, TaskCompletionSource<string> Seen)> waiting = [];
+
+    /// <summary>The text of the next event with the id.</summary>
+    /// <exception cref="TimeoutException">There is none.</exception>
+    public Task<string> NextAsync(int id)
+    {
+        var seen = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (gate) waiting.Add((id, seen));
+        return seen.Task.WaitAsync(Patience);
+    }
+
+    public ILogger CreateLogger(string categoryName) => this;
+
+    public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
+
+    public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+    public bool IsEnabled(LogLevel logLevel) => true;
+
+    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        lock (gate)
+        {
+            foreach (var (_, seen) in waiting.Where(wait => wait.Id == eventId.Id)) seen.SetResult(formatter(state, exception));
+            waiting.RemoveAll(wait => wait.Id == eventId.Id);
+        }
+    }
+
+    public void Dispose() { }
+}
