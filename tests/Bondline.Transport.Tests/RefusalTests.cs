@@ -145,20 +145,33 @@ public sealed class RefusalTests
         await using var pair = new LoopbackPair();
         await using var link = await pair.OpenAsync();
         var forged = new SecretBytes(RandomNumberGenerator.GetBytes(32));
-        Assert.Equal(ProtocolError.JoinProof, await JoinAsync(link.Relay.Id));
-        Assert.Equal(ProtocolError.BondUnknown, await JoinAsync(new BondId(1)));
+        Assert.Equal(ProtocolError.JoinProof, await RefusedJoinAsync(pair, link.Relay.Id, forged, 9));
+        Assert.Equal(ProtocolError.BondUnknown, await RefusedJoinAsync(pair, new BondId(1), forged, 9));
         Assert.False(link.Relay.Completion.IsCompleted);
         Assert.Single(link.Relay.Snapshot().Subflows);
+    }
 
-        async Task<ProtocolError> JoinAsync(BondId bond)
-        {
-            var socket = await ConnectAsync(pair);
-            using var subflow = await SubflowSocket.AuthenticateAsAgentAsync(socket, NetworkPlatform.Current, "127.0.0.1", [pair.Host.Pin], CancellationToken.None);
-            var handshake = AgentHandshake.Join(bond, forged, new SubflowId(9), SubflowPolicy.Normal, RandomNumberGenerator.GetBytes(32), subflow.RelayKeyHash);
-            var refused = await Assert.ThrowsAsync<ProtocolException>(() =>
-                HandshakeExchange.RunAsync(subflow, handshake, new TransportClock(TimeProvider.System)).WaitAsync(LoopbackPair.Patience));
-            return refused.Error;
-        }
+    [Fact]
+    public async Task A_join_with_a_used_id_or_beyond_the_limit_is_refused_with_its_code_and_the_bond_goes_on()
+    {
+        await using var pair = new LoopbackPair(options => options with { Bond = options.Bond with { MaxSubflows = 1 } });
+        await using var link = await pair.OpenAsync();
+        Assert.Equal(ProtocolError.SubflowIdReused, await RefusedJoinAsync(pair, link.Relay.Id, link.Agent.Welcome.BondSecret, 0));
+        Assert.Equal(ProtocolError.TooManySubflows, await RefusedJoinAsync(pair, link.Relay.Id, link.Agent.Welcome.BondSecret, 1));
+        Assert.Single(link.Relay.Snapshot().Subflows);
+        var near = await link.Agent.OpenStreamAsync(new() { Kind = StreamKind.Tcp });
+        await using var far = (await link.Relay.AcceptStreamAsync(CancellationToken.None))!;
+        await near.DisposeAsync();
+    }
+
+    private static async Task<ProtocolError> RefusedJoinAsync(LoopbackPair pair, BondId bond, SecretBytes secret, ulong subflowId)
+    {
+        var socket = await ConnectAsync(pair);
+        using var subflow = await SubflowSocket.AuthenticateAsAgentAsync(socket, NetworkPlatform.Current, "127.0.0.1", [pair.Host.Pin], CancellationToken.None);
+        var handshake = AgentHandshake.Join(bond, secret, new SubflowId(subflowId), SubflowPolicy.Normal, RandomNumberGenerator.GetBytes(32), subflow.RelayKeyHash);
+        var refused = await Assert.ThrowsAsync<ProtocolException>(() =>
+            HandshakeExchange.RunAsync(subflow, handshake, new TransportClock(TimeProvider.System)).WaitAsync(LoopbackPair.Patience));
+        return refused.Error;
     }
 
     private static async Task<Socket> ConnectAsync(LoopbackPair pair)

@@ -8,6 +8,14 @@ internal sealed class HandshakeOutput
 
     public void Add(byte[] frame) => _frames.Enqueue(frame);
 
+    /// <summary>Takes back the frame added last, of which nothing was sent.</summary>
+    public void RemoveLast()
+    {
+        var kept = _frames.Count - 1;
+        for (var i = 0; i < kept; i++) _frames.Enqueue(_frames.Dequeue());
+        _frames.Dequeue();
+    }
+
     public bool IsEmpty => _frames.Count == 0;
 
     public int CopyTo(Span<byte> destination)

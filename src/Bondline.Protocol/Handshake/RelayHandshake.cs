@@ -82,10 +82,12 @@ public sealed class RelayHandshake
         return true;
     }
 
-    /// <summary>Queues one CLOSE with the reason.</summary>
+    /// <summary>Queues one CLOSE with the reason; in place of an acceptance of which nothing was sent, if there is one.</summary>
     public void Refuse(ProtocolError error, string reason)
     {
         if (IsRefused) return;
+        if (IsComplete) _output.RemoveLast();
+        IsComplete = false;
         IsRefused = true;
         var frame = new byte[CloseFrame.MaxReasonLength + 16];
         _output.Add(frame[..new CloseFrame(error, reason).WriteTo(frame)]);

@@ -213,8 +213,22 @@ public sealed class BondHost : IAsyncDisposable
 
         bond.Driver.MakeRoom();
         // Attached before JOINED leaves: when the agent hears it, its subflow is known here; its writer is held until then.
-        var pump = bond.Driver.TryAttach(socket, request.Subflow, request.Policy, rtt, remote?.ToString() ?? "", isHeld: true);
-        if (pump is null) return null;
+        SubflowPump? pump;
+        try
+        {
+            pump = bond.Driver.TryAttach(socket, request.Subflow, request.Policy, rtt, remote?.ToString() ?? "", isHeld: true);
+        }
+        catch (ProtocolException refusal)
+        {
+            return await RefuseAsync(socket, handshake, remote, refusal.Error, refusal.Message);
+        }
+
+        if (pump is null)
+        {
+            var end = await bond.Driver.Completion;
+            return await RefuseAsync(socket, handshake, remote, end.ByPeer ? ProtocolError.BondUnknown : end.Error, end.Reason);
+        }
+
         try
         {
             await HandshakeExchange.SendAsync(socket, handshake.Transmit);
