@@ -108,19 +108,26 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     /// <param name="early">What came behind the handshake.</param>
     public async Task RunAsync(ReadOnlyMemory<byte> early)
     {
+        string? violated = null;
         try
         {
-            await ReadAsync(early);
-            End("the peer closed the connection");
+            try
+            {
+                await ReadAsync(early);
+            }
+            catch (ProtocolException violation)
+            {
+                violated = violation.Message;
+                _driver.Fail(violation.Error, violation.Message);
+                // CLOSE leaves here too. What the peer still says means nothing, but left unread it would make our end a reset, which destroys the CLOSE.
+                await ReadAsync(default);
+            }
+
+            End(violated ?? "the peer closed the connection");
         }
         catch (Exception failure) when (SubflowSocket.IsNetworkFailure(failure))
         {
-            End(failure.Message);
-        }
-        catch (ProtocolException violation)
-        {
-            End(violation.Message);
-            _driver.Fail(violation.Error, violation.Message);
+            End(violated ?? failure.Message);
         }
         catch (Exception bug)
         {
