@@ -11,8 +11,15 @@ public sealed record TokenView(string Name, string Id, DateTimeOffset Created, D
 /// <remarks>Each method throws <see cref="RelayException"/> where it cannot do what was asked.</remarks>
 public sealed class RelayTokens(string? folder, TimeProvider? time = null)
 {
-    private readonly string folder = DataFolder.Open(folder);
+    private readonly string folder = OpenFolder(folder);
+    private readonly bool isNamed = folder is not null;
     private readonly TimeProvider time = time ?? TimeProvider.System;
+
+    /// <summary>The data folder's full path.</summary>
+    public string Folder => folder;
+
+    /// <summary>Whether a relay that runs with this folder did what was asked last; if not, it is done for the next start of one.</summary>
+    public bool IsRelayRunning { get; private set; }
 
     /// <param name="name">For the operator; unique among tokens that are not revoked.</param>
     /// <param name="host"><c>HOST[:PORT]</c> agents are to dial; null for what the relay last knew of itself.</param>
@@ -20,7 +27,7 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     /// <returns>The join URL, the only place where the token's secret is.</returns>
     public async Task<string> CreateAsync(string name, string? host, CancellationToken cancellationToken = default)
     {
-        if (await TokenSocket.AskAsync(folder, new(TokenVerb.Create, name, host), cancellationToken) is { JoinUrl: { } joinUrl }) return joinUrl;
+        if (await AskAsync(new(TokenVerb.Create, name, host), cancellationToken) is { JoinUrl: { } joinUrl }) return joinUrl;
         using var store = RelayStore.Open(StoreIn(folder));
         using var identity = RelayIdentity.LoadOrCreate(folder);
         var known = store.Setting("host") is { } saved ? ParseHost(saved, default) : new HostPort(PublicAddress.Find().ToString(), JoinUrl.DefaultPort);
@@ -30,7 +37,7 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     /// <summary>All tokens, oldest first, revoked ones included.</summary>
     public async Task<IReadOnlyList<TokenView>> ListAsync(CancellationToken cancellationToken = default)
     {
-        if (await TokenSocket.AskAsync(folder, new(TokenVerb.List), cancellationToken) is { } reply) return reply.Tokens ?? [];
+        if (await AskAsync(new(TokenVerb.List), cancellationToken) is { } reply) return reply.Tokens ?? [];
         using var store = RelayStore.Open(StoreIn(folder));
         return View(new TokenDirectory(store, time));
     }
@@ -38,9 +45,32 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     /// <summary>Ends the token for ever: its bonds are closed at once, its names and ports are free.</summary>
     public async Task RevokeAsync(string name, CancellationToken cancellationToken = default)
     {
-        if (await TokenSocket.AskAsync(folder, new(TokenVerb.Revoke, name), cancellationToken) is not null) return;
+        if (await AskAsync(new(TokenVerb.Revoke, name), cancellationToken) is not null) return;
         using var store = RelayStore.Open(StoreIn(folder));
         new TokenDirectory(store, time).Revoke(name);
+    }
+
+    private async Task<TokenReply?> AskAsync(TokenRequest request, CancellationToken cancellationToken)
+    {
+        var reply = await TokenSocket.AskAsync(folder, request, cancellationToken);
+        IsRelayRunning = reply is not null;
+        // The relay of another user, or of another folder: its agents would never see what is changed here.
+        if (reply is null && !isNamed && RunningRelays.Find() is { } other)
+            throw new RelayException(
+                "data-unusable", $"a relay is running (process {other}), but not with {folder}, this user's own data folder", $"Name the relay's folder with --data DIR and run this as the relay's user; --data {folder} means the one named here");
+        return reply;
+    }
+
+    private static string OpenFolder(string? folder)
+    {
+        try
+        {
+            return DataFolder.Open(folder);
+        }
+        catch (RelayException error)
+        {
+            throw new RelayException(error.Code, error.Message, "Run this as the relay's own user, such as with sudo, or name the relay's folder with --data DIR");
+        }
     }
 
     internal static string StoreIn(string folder) => Path.Combine(folder, "relay.db");

@@ -23,8 +23,13 @@ internal static class RelayTokenCommand
         var command = new Command("create", "Make a token and print its join URL, which is shown only once.") { name, address };
         command.SetAction((line, stop) => RelayCommand.GuardAsync(async () =>
         {
-            var url = await new RelayTokens(line.GetValue(data)).CreateAsync(line.GetRequiredValue(name), line.GetValue(address), stop);
+            var tokens = new RelayTokens(line.GetValue(data));
+            var url = await tokens.CreateAsync(line.GetRequiredValue(name), line.GetValue(address), stop);
             host.Output.WriteLine(line.GetValue(CommonOptions.Json) ? JsonSerializer.Serialize(new TokenCreatedLine("token", line.GetRequiredValue(name), url), RelayJson.Lines.TokenCreatedLine) : url);
+            if (line.GetValue(CommonOptions.Quiet)) return;
+            host.Error.WriteLine(tokens.IsRelayRunning
+                ? $"Token {line.GetRequiredValue(name)} is valid now, at the relay that uses {tokens.Folder}."
+                : $"Token {line.GetRequiredValue(name)} is in {tokens.Folder}, where no relay is running: it is valid once one is started with this data folder.");
         }));
         return command;
     }

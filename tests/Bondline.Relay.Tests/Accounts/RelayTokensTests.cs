@@ -53,6 +53,38 @@ public sealed class RelayTokensTests : IDisposable
     }
 
     [Fact]
+    public async Task It_says_which_folder_and_whether_a_relay_took_the_change()
+    {
+        var tokens = new RelayTokens(folder["data"]);
+        Assert.Equal(folder["data"], tokens.Folder);
+        await tokens.CreateAsync("before", null, Stop);
+        Assert.False(tokens.IsRelayRunning);
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await relay.StartAsync(Stop);
+        await tokens.CreateAsync("after", null, Stop);
+        Assert.True(tokens.IsRelayRunning);
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_used_names_the_way_out()
+    {
+        File.WriteAllText(folder["data"], "");
+        var error = Assert.Throws<RelayException>(() => new RelayTokens(folder["data"]));
+        Assert.Equal("data-unusable", error.Code);
+        Assert.Contains("the relay's own user", error.Next, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true, "/opt/bondline/bondline", "relay", "--data", "/srv/relay")]
+    [InlineData(true, "dotnet", "/opt/bondline/bondline.dll", "relay")]
+    [InlineData(true, "bondline", "--verbose", "relay")]
+    [InlineData(false, "bondline", "relay", "token", "create", "laptop")]
+    [InlineData(false, "bondline", "http", "3000", "--name", "relay")]
+    [InlineData(false, "vi", "bondline", "relay")]
+    [InlineData(false, "bondline")]
+    public void A_relay_is_known_by_its_command_line(bool isRelay, params string[] arguments) => Assert.Equal(isRelay, RunningRelays.IsRelay(arguments));
+
+    [Fact]
     public async Task A_folder_serves_one_relay_at_a_time()
     {
         await using var first = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
