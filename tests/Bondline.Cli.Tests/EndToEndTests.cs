@@ -102,6 +102,68 @@ public sealed class EndToEndTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_visitor_of_a_service_that_resets_is_reset_at_once()
+    {
+        var (_, join) = await StartRelayAsync();
+        using var service = new TcpListener(IPAddress.Loopback, 0);
+        service.Start();
+        var agent = StartAgent(join, "tcp", PortOf(service));
+        using (await service.AcceptSocketAsync(Stop)) { } // the look before "ready"
+        using var visitor = await ConnectAsync((await ReadyAsync(agent)).Url);
+        await visitor.SendAsync("question"u8.ToArray(), Stop);
+        await ResetAsync(service, "question");
+        var error = await Assert.ThrowsAsync<SocketException>(() => ReadToEndAsync(visitor));
+        Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
+    }
+
+    [Fact]
+    public async Task An_http_visitor_of_a_service_that_resets_gets_a_502_and_one_of_a_slow_service_holds_nobody_up()
+    {
+        var (_, join) = await StartRelayAsync();
+        using var service = new TcpListener(IPAddress.Loopback, 0);
+        service.Start();
+        var agent = StartAgent(join, "http", PortOf(service));
+        using (await service.AcceptSocketAsync(Stop)) { }
+        var url = (await ReadyAsync(agent)).Url;
+        using var visitor = new HttpClient();
+
+        var first = visitor.GetAsync(url, Stop);
+        using var slow = await service.AcceptSocketAsync(Stop);
+        var second = visitor.GetAsync(url, Stop);
+        await ResetAsync(service, "GET / HTTP/1.1\r\n");
+        using (var answer = await second.WaitAsync(TimeSpan.FromSeconds(20), Stop))
+        {
+            Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+            Assert.Contains($"local service on port {PortOf(service)} closed the connection", await answer.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
+        }
+        Assert.False(first.IsCompleted);
+        await slow.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate"u8.ToArray(), Stop);
+        using var late = await first.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        Assert.Equal("late", await late.Content.ReadAsStringAsync(Stop));
+    }
+
+    [Fact]
+    public async Task A_relay_on_the_IPv6_loopback_serves_an_agent_and_its_visitors()
+    {
+        var relay = new TestHost();
+        started.Add(relay);
+        relay.Start("relay", "--json", "--listen", "::1", "--https-port", "0", "--http-port", "0", "--tcp-ports", "0", "--data", data);
+        var join = (await relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
+        Assert.Contains("@[::1]:", join, StringComparison.Ordinal);
+        using var service = new TcpListener(IPAddress.IPv6Loopback, 0);
+        service.Start();
+        var agent = StartAgent(join, "tcp", PortOf(service)); // 127.0.0.1 refuses, ::1 answers
+        using (await service.AcceptSocketAsync(Stop)) { }
+        var ready = await ReadyAsync(agent);
+        Assert.StartsWith("tcp://[::1]:", ready.Url, StringComparison.Ordinal);
+        using var visitor = await ConnectAsync(ready.Url);
+        await visitor.SendAsync("question"u8.ToArray(), Stop);
+        visitor.Shutdown(SocketShutdown.Send);
+        using var local = await service.AcceptSocketAsync(Stop);
+        Assert.Equal("question", await ReadToEndAsync(local));
+    }
+
+    [Fact]
     public async Task Without_a_relay_the_agent_runs_its_own_and_says_who_can_open_the_URL()
     {
         await using var service = await StartWebAsync();
@@ -266,7 +328,7 @@ public sealed class EndToEndTests : IAsyncDisposable
     {
         var uri = new Uri(url);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(uri.Host, uri.Port, Stop);
+        await socket.ConnectAsync(uri.IdnHost, uri.Port, Stop); // an IPv6 address without its brackets
         return socket;
     }
 
@@ -283,6 +345,16 @@ public sealed class EndToEndTests : IAsyncDisposable
         var buffer = new byte[1024];
         while (await socket.ReceiveAsync(buffer, Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop) is var read and > 0) text.Append(Encoding.ASCII.GetString(buffer, 0, read));
         return text.ToString();
+    }
+
+    /// <summary>The next connection of a service: reads what it begins with, then resets it.</summary>
+    private static async Task ResetAsync(TcpListener service, string begins)
+    {
+        using var local = await service.AcceptSocketAsync(Stop);
+        var read = new byte[begins.Length];
+        for (var length = 0; length < read.Length;) length += await local.ReceiveAsync(read.AsMemory(length), Stop);
+        Assert.Equal(begins, Encoding.ASCII.GetString(read));
+        local.Close(0);
     }
 
     /// <summary>The text up to the port of its Host.</summary>

@@ -113,12 +113,18 @@ internal sealed class HttpEdge : IAsyncDisposable
             if (error is BondStreamException reset) code = reset.Error;
             else if (error is ObjectDisposedException && code == StreamError.None) code = StreamError.TunnelUnknown; // the tunnel closed just now
         }
+        var service = tunnel.Local switch
+        {
+            null => "local service",
+            var port when port.All(char.IsAsciiDigit) => $"local service on port {port}",
+            var local => $"local service at {local}",
+        };
         return code switch
         {
-            StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried {tunnel.Local ?? "its local service"} and nothing accepted the connection.", "Start the service; the tunnel itself works."),
-            StreamError.LocalReset => ("The local service broke off", $"{tunnel.Local ?? "The local service"} closed the connection before it had answered.", "Its own log may say why."),
+            StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried the {service} and nothing accepted the connection.", "Start the service; the tunnel itself works."),
+            StreamError.LocalReset => ("The local service broke off", $"The {service} closed the connection before it had answered.", "Its own log may say why."),
             StreamError.BondLost or StreamError.TunnelUnknown or StreamError.Refused => ("The agent is gone", "The agent of this tunnel was stopped while it handled the request.", "Try again."),
-            _ => ("No answer", $"{tunnel.Local ?? "The local service"} did not answer the request properly.", "Its own log may say why."),
+            _ => ("No answer", $"The {service} did not answer the request properly.", "Its own log may say why."),
         };
     }
 
