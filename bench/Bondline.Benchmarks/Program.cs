@@ -1,7 +1,8 @@
 using Bondline.Benchmarks;
 
-// What the transport costs on loopback, both ends in this process: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
-var number = args.Length > 1 ? int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 0;
+// What the transport costs on loopback: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
+var program = Environment.GetEnvironmentVariable("BONDLINE_PROGRAM") ?? ".build/native/bondline";
+var number = args.Length > 1 ? int.Parse(args[^1], System.Globalization.CultureInfo.InvariantCulture) : 0;
 switch (args.FirstOrDefault())
 {
     case "tls": await Bulk.TlsAsync(number > 0 ? number : 2048); break;
@@ -9,9 +10,14 @@ switch (args.FirstOrDefault())
     case "requests": await Requests.RunAsync(number > 0 ? number : 32); break;
     case "idle-streams": await Idle.StreamsAsync(number > 0 ? number : 10_000); break;
     case "idle-bonds": await Idle.BondsAsync(number > 0 ? number : 500); break;
+    case "ssh": await AgainstSsh.RunAsync(program, number > 0 ? number : 5); break;
+    case "alone": await AgainstSsh.AloneAsync(program, args[1], number); break;
     case "idle-agents": await Idle.AgentsAsync(number); break;
     default:
         Console.Error.WriteLine("""
+            ssh [ROUNDS]            .build/native/bondline beside ssh -R, in turn: bulk both ways, and wrk against nginx
+            alone WHAT SECONDS      the program alone, for a profiler: download, upload or requests
+            Both ends in this process:
             tls [MiB]               SslStream alone: 128 KiB reads and writes
             bulk [MiB]              the same over one stream of a bond
             requests [CONNECTIONS]  64 bytes there and back, one stream each
