@@ -159,7 +159,7 @@ internal sealed class BondDriver : IDeadlineOwner
             Collect(work, now);
         }
 
-        work.Run(this);
+        work.Run(this, continuesInline: true);
         return consumed;
     }
 
@@ -183,6 +183,20 @@ internal sealed class BondDriver : IDeadlineOwner
         {
             FailUnexpected("change to a bond", bug);
             throw;
+        }
+
+        work.Run(this);
+    }
+
+    /// <summary>The pump's write begins.</summary>
+    public void TopUp(SubflowPump pump)
+    {
+        var work = DriverWork.Take();
+        lock (Gate)
+        {
+            var now = Context.Clock.Now;
+            pump.TopUp(now);
+            Collect(work, now);
         }
 
         work.Run(this);
@@ -443,7 +457,7 @@ internal sealed class BondDriver : IDeadlineOwner
 
                 case BondEventKind.StreamReadable or BondEventKind.StreamReset when seen.Stream!.Owner is BondStream stream:
                     if (seen.Kind == BondEventKind.StreamReset) work.AddWait(stream.Writer); // a slow reader loses both directions
-                    if (stream.HasHeader) work.AddWait(stream.Reader);
+                    if (stream.HasHeader) work.AddReader(stream);
                     else if (stream.TryReadHeader(now)) _accepted.Writer.TryWrite(stream);
                     break;
 

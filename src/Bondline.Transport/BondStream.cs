@@ -41,6 +41,12 @@ public sealed class BondStream : Stream
         }
     }
 
+    /// <summary>
+    /// What follows a read of a few bytes is short and never blocks: it may run on the thread that received them, which serves the whole bond.
+    /// Saves small messages a change of thread. Set it before the first read.
+    /// </summary>
+    public bool ContinuesInline { get; set; }
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;

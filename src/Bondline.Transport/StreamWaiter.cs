@@ -5,11 +5,11 @@ namespace Bondline.Transport;
 /// <summary>One reusable wait of a stream's reader or writer.</summary>
 /// <remarks>
 /// <see cref="IsArmed"/> changes only under the bond's lock; who clears it must complete the wait, outside the lock, exactly once.
-/// Continuations run on the thread pool: the thread that completes a wait belongs to a subflow.
+/// Continuations run on the thread pool, for the thread that completes a wait belongs to a subflow, unless the stream says that its own are short.
 /// </remarks>
 internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
 {
-    private ManualResetValueTaskSourceCore<bool> _core = new() { RunContinuationsAsynchronously = true };
+    private ManualResetValueTaskSourceCore<bool> _core = new();
 
     public bool IsArmed { get; private set; }
 
@@ -31,7 +31,11 @@ internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
         return was;
     }
 
-    public void Complete() => _core.SetResult(true);
+    public void Complete(bool isInline)
+    {
+        _core.RunContinuationsAsynchronously = !isInline;
+        _core.SetResult(true);
+    }
 
     /// <summary>From now until the result is disposed, <paramref name="cancellationToken"/> ends the wait.</summary>
     public CancellationTokenRegistration CancelWith(CancellationToken cancellationToken) =>
@@ -42,6 +46,7 @@ internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
         lock (gate)
             if (!Disarm())
                 return;
+        _core.RunContinuationsAsynchronously = true;
         _core.SetException(new OperationCanceledException(cancellationToken));
     }
 

@@ -6,16 +6,15 @@ using Bondline.Transport;
 namespace Bondline.Agent;
 
 /// <summary>Carries the bytes of one visitor's stream to and from the local service, with everything TCP tells: back pressure, half-close, resets.</summary>
-/// <remarks>Each direction waits without a buffer and takes one from the pool while it has bytes to move, so an idle visitor costs little.</remarks>
 internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider time)
 {
-    private const int SmallBufferLength = 16 << 10, LargeBufferLength = 128 << 10; // large ones measured best for bulk through TLS
+    private const int DiscardLength = 16 << 10;
 
     /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
     private volatile bool visitorIsFinished, localStoppedReading, localWasReset, localIsFinished;
-    private long lastWrite = long.MinValue;
+    private readonly SocketCopy copy = new(local, stream, time);
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
     public async Task RunAsync()
@@ -55,33 +54,15 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <returns>False if the local service reads no more; it may still answer.</returns>
     private async Task<bool> CopyToLocalAsync()
     {
-        var length = SmallBufferLength;
-        while (true)
+        try
         {
-            _ = await stream.ReadAsync(Memory<byte>.Empty);
-            var buffer = ArrayPool<byte>.Shared.Rent(length);
-            try
-            {
-                int read;
-                do
-                {
-                    read = await stream.ReadAsync(buffer);
-                    if (read == 0) return true;
-                    for (var sent = 0; sent < read;)
-                        sent += await local.SendAsync(buffer.AsMemory(sent, read - sent), SocketFlags.None);
-                }
-                while (read == buffer.Length && length == LargeBufferLength);
-                length = read == buffer.Length ? LargeBufferLength : length;
-            }
-            catch (SocketException error)
-            {
-                localWasReset = error.SocketErrorCode == SocketError.ConnectionReset; // otherwise it finished before it stopped reading
-                return false;
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
+            await copy.ToSocketAsync();
+            return true;
+        }
+        catch (SocketException error)
+        {
+            localWasReset = error.SocketErrorCode == SocketError.ConnectionReset; // otherwise it finished before it stopped reading
+            return false;
         }
     }
 
@@ -89,7 +70,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     private async Task DiscardAsync()
     {
         localStoppedReading = true;
-        var buffer = ArrayPool<byte>.Shared.Rent(SmallBufferLength);
+        var buffer = ArrayPool<byte>.Shared.Rent(DiscardLength);
         try
         {
             while (await stream.ReadAsync(buffer) > 0) { }
@@ -104,7 +85,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            await CopyToVisitorAsync();
+            await copy.ToStreamAsync();
             if (localWasReset || IsResetBehindItsEnd())
             {
                 await AbortAsync();
@@ -142,35 +123,8 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>Tells the visitor that the local service is gone.</summary>
     private async Task AbortAsync()
     {
-        if (lastWrite != long.MinValue && time.GetElapsedTime(lastWrite) < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
+        if (copy.SinceLastWrite < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
         stream.Abort(StreamError.LocalReset);
-    }
-
-    private async Task CopyToVisitorAsync()
-    {
-        var length = SmallBufferLength;
-        while (true)
-        {
-            await local.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
-            var buffer = ArrayPool<byte>.Shared.Rent(length);
-            try
-            {
-                int read;
-                do
-                {
-                    read = await local.ReceiveAsync(buffer, SocketFlags.None);
-                    if (read == 0) return;
-                    await stream.WriteAsync(buffer.AsMemory(0, read));
-                    lastWrite = time.GetTimestamp();
-                }
-                while (read == buffer.Length && length == LargeBufferLength);
-                length = read == buffer.Length ? LargeBufferLength : length;
-            }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
-        }
     }
 
     /// <summary>Closes the local socket so that the service sees a reset, not an end that looks complete.</summary>
