@@ -31,6 +31,21 @@ public static class TcpSocketOptions
     /// <summary>TCP_CONGESTION. An ordinary user may choose among net.ipv4.tcp_allowed_congestion_control.</summary>
     public static bool TrySetCongestionControl(Socket socket, string name) => TrySet(socket, Congestion, Encoding.ASCII.GetBytes(name));
 
+    /// <summary>TCP_CONGESTION as it is now; empty if the kernel does not say.</summary>
+    public static string CongestionControlOf(Socket socket)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        Span<byte> name = stackalloc byte[16];
+        try
+        {
+            return Encoding.ASCII.GetString(name[..socket.GetRawSocketOption(Tcp, Congestion, name)]).TrimEnd('\0');
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            return "";
+        }
+    }
+
     /// <summary>TCP_USER_TIMEOUT: the connection ends when sent data stays unacknowledged for so long.</summary>
     public static bool TrySetUserTimeout(Socket socket, TimeSpan timeout) => TrySet(socket, UserTimeout, (int)timeout.TotalMilliseconds);
 

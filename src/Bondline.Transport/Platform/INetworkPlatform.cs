@@ -15,7 +15,7 @@ public interface INetworkPlatform
     /// <returns><see cref="SocketError.Success"/>, or why the system refused.</returns>
     SocketError Bind(Socket socket, string interfaceName);
 
-    /// <summary>Options of a subflow's TCP connection that help it heal; what the system does not know is left out.</summary>
+    /// <summary>Options of a subflow's TCP connection that help it heal and keep it from pausing; what the system does not know is left out.</summary>
     void Tune(Socket socket);
 
     /// <summary>Bounds what waits unsent in the kernel; 0: no bound.</summary>

@@ -36,6 +36,8 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         TcpSocketOptions.TrySetUserTimeout(socket, UserTimeout);
         TcpSocketOptions.TrySetMaxRetransmissionTimeout(socket, MaxRetransmissionTimeout);
         TcpSocketOptions.TrySetMinRetransmissionTimeout(socket, MinRetransmissionTimeout);
+        // BBR all but stops for 200 ms every ten seconds; without loss it is not needed (docs/decisions/cubic-until-loss.md).
+        if (TcpSocketOptions.CongestionControlOf(socket) == "bbr") TcpSocketOptions.TrySetCongestionControl(socket, "cubic");
     }
 
     public void LimitUnsent(Socket socket, int bytes) => TcpSocketOptions.TrySetNotSentLowWater(socket, bytes == 0 ? -1 : bytes);
