@@ -166,14 +166,22 @@ public sealed class Bond
     // ---------------------------------------------------------------- time
 
     /// <summary>When <see cref="HandleTimeout"/> is due; poll every idle subflow after it.</summary>
-    public Instant NextTimeout => IsClosed ? Instant.Never : Instant.Earlier(_acknowledger.Deadline, _health.NextTimeout);
+    public Instant NextTimeout
+    {
+        get
+        {
+            if (IsClosed) return Instant.Never;
+            var next = Instant.Earlier(_acknowledger.Deadline, _health.NextTimeout);
+            return IsCrowdedByUnread ? Instant.Earlier(next, _nextSlowReaderCheck) : next;
+        }
+    }
 
     public void HandleTimeout(Instant now)
     {
         if (IsClosed) return;
         _acknowledger.HandleTimeout(now);
         _health.HandleTimeout(now);
-        if (now >= _nextSlowReaderCheck && BufferedReceiveBytes > Options.MemoryBudgetBytes * 3 / 4) ResetSlowReaders(now);
+        if (now >= _nextSlowReaderCheck && IsCrowdedByUnread) ResetSlowReaders(now);
     }
 
     // ---------------------------------------------------------------- streams
@@ -294,7 +302,7 @@ public sealed class Bond
         Streams.Remove(stream);
         stream.Receiving.Clear();
         Raise(new(BondEventKind.StreamClosed, stream));
-        if (Streams.PeerMaximum - _announcedStreams >= (ulong)Math.Max(1, Options.MaxStreams / 8)) AnnounceStreams();
+        AnnounceStreamsIfWorth();
     }
 
     internal ulong AnnouncedStreams => _announcedStreams;
@@ -397,6 +405,7 @@ public sealed class Bond
         if (frame.IsEnd && end < stream.Highest)
             throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} ends at {end} and had bytes up to {stream.Highest}.");
         Announce(stream, end);
+        _health.HandleReceiving(now);
         if (frame.IsEnd) stream.FinalSize = end;
         if (stream.ReceiveState != ReceiveState.Open)
         {
@@ -416,6 +425,7 @@ public sealed class Bond
         if (!Streams.IsOpenedNow(id)) return null;
         var stream = AddStream(id, now);
         Raise(new(BondEventKind.StreamOpened, stream));
+        AnnounceStreamsIfWorth(); // it may have closed the gap that held the limit back
         return stream;
     }
 
@@ -549,12 +559,19 @@ public sealed class Bond
         _transmitter.QueueControl(new(FrameType.MaxData, null, null));
     }
 
+    private bool IsCrowdedByUnread => BufferedReceiveBytes > Options.MemoryBudgetBytes * 3 / 4;
+
     private void AnnounceLimits()
     {
         _isAnnounced = true;
         _dataMaximum = Math.Max(_dataMaximum, _consumedTotal + Options.MemoryBudgetBytes);
         _transmitter.QueueControl(new(FrameType.MaxData, null, null));
         AnnounceStreams();
+    }
+
+    private void AnnounceStreamsIfWorth()
+    {
+        if (Streams.PeerMaximum >= _announcedStreams + (ulong)Math.Max(1, Options.MaxStreams / 8)) AnnounceStreams();
     }
 
     private void AnnounceStreams()

@@ -29,6 +29,9 @@ public sealed record FlowPlan
     /// <summary>The reader does nothing before.</summary>
     public TimeSpan ReadAfter { get; init; }
 
+    /// <summary>The bond may reset it because its reader is too slow.</summary>
+    public bool MayBeDropped { get; init; }
+
     /// <summary>The end of the flow is left open: no FIN.</summary>
     public bool IsEndless { get; init; }
 }
@@ -68,11 +71,14 @@ public sealed class Flow : IEventTarget
 
     internal StreamEndpoint? Sender { get; set; }
 
-    internal StreamEndpoint? Receiver { get; set; }
+    public StreamEndpoint? Receiver { get; internal set; }
 
     internal bool WasReset { get; private set; }
 
     internal bool WasStopped { get; private set; }
+
+    /// <summary>It was reset because its reader is too slow.</summary>
+    public bool WasDropped { get; private set; }
 
     /// <summary>Writes more than the plan said; tests use it for records.</summary>
     public void Write(int length)
@@ -152,13 +158,22 @@ public sealed class Flow : IEventTarget
 
     internal void HandleReset(StreamError code)
     {
+        if (IsDrop(code)) return;
         if (!WasReset && !WasStopped) throw _network.Fail($"{Receiver?.Id}: an unexpected reset with {code}");
         if (WasReset && !WasStopped && code != StreamError.VisitorReset) throw _network.Fail($"{Receiver?.Id}: reset with {code}");
     }
 
     internal void HandleStopped(StreamError code)
     {
+        if (IsDrop(code)) return;
         if (!WasStopped || code != StreamError.Cancelled) throw _network.Fail($"{Sender?.Id}: an unexpected stop with {code}");
+    }
+
+    private bool IsDrop(StreamError code)
+    {
+        if (code != StreamError.SlowReader || !Plan.MayBeDropped) return false;
+        WasDropped = true;
+        return true;
     }
 
     internal void NoteEnd(StreamEndpoint stream)
@@ -170,7 +185,7 @@ public sealed class Flow : IEventTarget
 
     internal void CheckOver()
     {
-        if (IsFinished || WasReset || WasStopped) return;
+        if (IsFinished || WasReset || WasStopped || WasDropped) return;
         throw _network.Fail($"{Sender?.Id}: closed, but only {BytesRead} of {Plan.Length} bytes were read and no end was seen");
     }
 

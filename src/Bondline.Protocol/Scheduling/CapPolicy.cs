@@ -1,57 +1,86 @@
 namespace Bondline.Protocol;
 
-/// <summary>How much a subflow may have in flight: its rate times its least round trip and ten milliseconds more, so queues stay short and little is owed after a failure.</summary>
+/// <summary>How much a subflow may have in flight: its rate times the time an acknowledgement takes without a queue and some milliseconds more, so queues stay short and little is owed after a failure.</summary>
 /// <remarks>
-/// The extra covers the ack delay and lets a faster path show itself; it is also the queue an interactive frame meets. Start-up doubles per round trip, as TCP's
+/// The extra lets a faster path show itself; it is also the queue an interactive frame meets. Start-up doubles per round trip, as TCP's
 /// slow start, until a queue builds or the rate stops growing. Reasons and measurements: docs/decisions and docs/protocol.md, "In-flight cap".
 /// </remarks>
 internal static class CapPolicy
 {
-    private static readonly TimeSpan Extra = TimeSpan.FromMilliseconds(10), LeastInterval = TimeSpan.FromMilliseconds(40), LeastStartupInterval = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Extra = TimeSpan.FromMilliseconds(7), LeastInterval = TimeSpan.FromMilliseconds(80), LeastStartupInterval = TimeSpan.FromMilliseconds(10),
+        DrainFor = TimeSpan.FromMilliseconds(200), DrainExtra = TimeSpan.FromMilliseconds(5), StartupQueue = TimeSpan.FromMilliseconds(20);
 
     /// <summary>From this share of retransmitted bytes on, acks pause for a round trip so often that two bandwidth-delay products keep the pipe full.</summary>
     private const double LossyShare = 0.001;
 
+    private const double DrainShare = 0.75;
+
+    /// <summary>Over one, so that a rate measured under too low a cap grows from interval to interval instead of confirming the cap.</summary>
+    private const double Gain = 1.06;
+
     /// <param name="subflow">The subflow the peer acknowledged bytes of.</param>
     /// <param name="bytes">How many.</param>
     /// <param name="wasLimited">The cap, not the sender, limited it.</param>
-    /// <param name="latency">From writing the newest acknowledged frame to now.</param>
-    /// <param name="options">The bond's options.</param>
+    /// <param name="newest">The newest acknowledged frame.</param>
     /// <param name="now">The current instant.</param>
-    public static void HandleAcked(Subflow subflow, long bytes, bool wasLimited, TimeSpan latency, BondOptions options, Instant now)
+    public static void HandleAcked(Subflow subflow, long bytes, bool wasLimited, in SentFrame newest, Instant now)
     {
-        var interval = subflow.IsStartup ? Longer(subflow.Rtt.Min, LeastStartupInterval) : Longer(subflow.Rtt.Smoothed * 1.5, LeastInterval);
-        var counted = subflow.Rate.HandleAck(subflow.BytesAcked, interval, now);
-        if (subflow.IsStartup) Grow(subflow, bytes, wasLimited, counted, latency, options);
-        Update(subflow, now);
+        subflow.Loop.Add(now - newest.SentAt, newest.IsDrained, now);
+        if (subflow.IsDraining && (now >= subflow.DrainUntil || subflow.Loop.IsDrainMeasured(now)))
+        {
+            subflow.IsDraining = false;
+            subflow.Loop.EndDrain(now);
+        }
+        var interval = subflow.IsStartup ? Longer(subflow.Loop.Base, LeastStartupInterval) : Longer(subflow.Loop.Base * 1.5, LeastInterval);
+        if (subflow.IsDraining) subflow.Rate.HandleLimited();
+        var result = subflow.Rate.HandleAck(subflow.BytesAcked, newest.SentAt, interval, now);
+        if (result != RateInterval.Running) subflow.Loop.HandleInterval(subflow.Rate.BytesPerSecond, result == RateInterval.Counted && wasLimited, now);
+        if (subflow.IsStartup) Grow(subflow, bytes, wasLimited, result == RateInterval.Counted, newest, now);
+        Update(subflow);
     }
 
-    public static void Update(Subflow subflow, Instant now)
+    /// <summary>Lets the queue of a subflow run empty to measure its loop again.</summary>
+    public static void BeginDrain(Subflow subflow, Instant now)
+    {
+        subflow.IsDraining = true;
+        subflow.DrainUntil = now + DrainFor + subflow.Loop.Base * 2;
+        subflow.Loop.BeginDrain();
+        Update(subflow);
+    }
+
+    public static void Update(Subflow subflow)
     {
         if (subflow.IsStartup)
         {
             subflow.CapBytes = subflow.StartupCap;
             return;
         }
-        var rate = subflow.Rate.BytesPerSecond;
-        var window = subflow.Rtt.Min + Extra;
-        if (subflow.LossRate > LossyShare) window = Longer(subflow.Rtt.Min * 2, window);
-        if (IsDraining(subflow, now)) window = subflow.Rtt.Min * 0.8;
-        subflow.CapBytes = Math.Max(Subflow.MinimumCapBytes, (long)(rate * window.TotalSeconds));
+        var window = (subflow.Loop.Base + Extra) * Gain;
+        if (subflow.LossRate > LossyShare) window = Longer(subflow.Loop.Base * 2, window);
+        if (subflow.IsDraining) window = DrainWindow(subflow);
+
+        subflow.CapBytes = Math.Max(Subflow.MinimumCapBytes, (long)(subflow.Rate.BytesPerSecond * window.TotalSeconds));
     }
 
-    /// <summary>What is in flight fits the path without a queue, so a PING sent now measures the path alone.</summary>
-    public static bool IsDrained(Subflow subflow) => subflow.UnackedBytes <= subflow.Rate.BytesPerSecond * subflow.Rtt.Min.TotalSeconds * 0.9;
+    /// <summary>What is in flight fits the path without a queue, so a frame written now measures the path alone.</summary>
+    public static bool IsDrained(Subflow subflow) => subflow.UnackedBytes <= subflow.Rate.BytesPerSecond * DrainWindow(subflow).TotalSeconds + Subflow.Quantum;
 
-    public static bool IsDraining(Subflow subflow, Instant now) => now < subflow.DrainUntil;
+    /// <summary>An estimate a quarter too high still leaves no queue, nor does a base that has a queue of the peer's bulk in it.</summary>
+    private static TimeSpan DrainWindow(Subflow subflow)
+    {
+        var share = subflow.Loop.Base * DrainShare;
+        var trip = subflow.Rtt.Min + DrainExtra;
+        return share < trip ? share : trip;
+    }
 
-    private static void Grow(Subflow subflow, long bytes, bool wasLimited, bool counted, TimeSpan latency, BondOptions options)
+    private static void Grow(Subflow subflow, long bytes, bool wasLimited, bool counted, in SentFrame newest, Instant now)
     {
         if (wasLimited) subflow.StartupCap += bytes;
-        var tolerated = subflow.Rtt.Min * 1.25 + options.AckDelay + Extra;
-        if (latency > tolerated && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
+        var latency = now - newest.SentAt;
+        if (latency > subflow.Loop.Base * 1.5 + StartupQueue && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
         {
-            if (subflow.Rate.Samples == 0) subflow.Rate.Seed(subflow.StartupCap / latency.TotalSeconds);
+            // A queue has built up, so what was delivered while this frame was under way is what the path carries.
+            if (subflow.Rate.Samples == 0) subflow.Rate.Seed((subflow.BytesAcked - newest.AckedBefore) / latency.TotalSeconds);
             subflow.IsStartup = false;
         }
         if (!counted || !wasLimited) return;

@@ -9,6 +9,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     private const int SparseFrameBytes = 4096;
 
+    /// <summary>So many of the last frames of a slower subflow are looked at when nothing else is left to send.</summary>
+    private const int TailFrames = 64;
+
     /// <summary>Less room than this at the end of a buffer is left empty: tiny frames of a bulk stream would only cost.</summary>
     private const int LeastFrameRoom = 512;
 
@@ -78,7 +81,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     }
 
     /// <summary>Puts a control frame on the two quickest active subflows; without any it waits.</summary>
-    public void QueueControl(ControlItem item)
+    /// <param name="item">The frame to write.</param>
+    /// <param name="isOwed">It was sent on two subflows before, so one is enough: else each loss would double what is sent.</param>
+    public void QueueControl(ControlItem item, bool isOwed = false)
     {
         var first = Best(null, item.About);
         if (first is null)
@@ -87,7 +92,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             return;
         }
         first.Control.Enqueue(item);
-        Best(first, item.About)?.Control.Enqueue(item);
+        if (!isOwed) Best(first, item.About)?.Control.Enqueue(item);
     }
 
     /// <summary>A subflow can be used (again): it takes what waited for one.</summary>
@@ -101,17 +106,18 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var bytes = processed - subflow.BytesAcked;
         var wasLimited = subflow.UnackedBytes >= subflow.CapBytes * 3 / 4;
         subflow.BytesAcked = processed;
-        var sentAt = now;
+        SentFrame newest = default;
         while (subflow.Sent.Count > 0 && subflow.Sent[0].EndsAt <= processed)
         {
             var frame = subflow.Sent[0];
             subflow.Sent.RemoveFirst();
-            sentAt = frame.SentAt;
+            if (subflow.CopiedAhead > 0) subflow.CopiedAhead--;
+            newest = frame;
             HandleFrameAcked(frame);
             if (frame.Type is FrameType.Stream or FrameType.StreamEnd) bond.HandleDelivered();
         }
         // What was under way while the subflow was not active says nothing about it.
-        if (sentAt >= subflow.ActiveSince) CapPolicy.HandleAcked(subflow, bytes, wasLimited, now - sentAt, bond.Options, now);
+        if (newest.EndsAt > 0 && newest.SentAt >= subflow.ActiveSince) CapPolicy.HandleAcked(subflow, bytes, wasLimited, newest, now);
         bond.HandleProgress(subflow, now);
     }
 
@@ -135,14 +141,14 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         }
         acknowledger.HandleLost(subflow, now);
         subflow.Copies.Clear(); // their originals went elsewhere
-        for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue());
+        for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue(), isOwed: true);
     }
 
-    /// <summary>Sends the oldest frame of a subflow again elsewhere, if it is later than it should be and the budget allows.</summary>
+    /// <summary>Sends the oldest uncopied frame of a subflow again elsewhere, if it is later than it should be and the budget allows.</summary>
     public void CopyLate(Subflow subflow, Instant now)
     {
-        ref var frame = ref subflow.Sent[0];
-        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied) return;
+        if (!TryFindUncopied(subflow, out var index)) return;
+        ref var frame = ref subflow.Sent[index];
         var stream = frame.Stream!;
         var isSparse = stream.UnsentBytes == 0 && frame.End - frame.Start <= SparseFrameBytes;
         frame.IsCopied = isSparse || stream.Acked.Count > 0; // others wait behind it, or its stream is sparse
@@ -152,12 +158,23 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         if (frame.IsCopied) _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, subflow));
     }
 
-    /// <summary>When the oldest frame of a subflow will be late.</summary>
+    /// <summary>Finds the oldest stream frame that no other subflow carries too.</summary>
+    private static bool TryFindUncopied(Subflow subflow, out int index)
+    {
+        for (index = subflow.CopiedAhead; index < subflow.Sent.Count; index++)
+        {
+            ref var frame = ref subflow.Sent[index];
+            if (frame.Type is FrameType.Stream or FrameType.StreamEnd && !frame.IsCopied && !frame.IsDoubled) break;
+        }
+        subflow.CopiedAhead = index;
+        return index < subflow.Sent.Count;
+    }
+
+    /// <summary>When the oldest uncopied frame of a subflow will be late.</summary>
     public static Instant LateAt(Subflow subflow)
     {
-        if (subflow.State != SubflowState.Active || subflow.Sent.Count == 0) return Instant.Never;
-        ref var frame = ref subflow.Sent[0];
-        if (frame.Type is not (FrameType.Stream or FrameType.StreamEnd) || frame.IsCopied || frame.IsDoubled) return Instant.Never;
+        if (subflow.State != SubflowState.Active || !TryFindUncopied(subflow, out var index)) return Instant.Never;
+        ref var frame = ref subflow.Sent[index];
         var patience = subflow.Rtt.Smoothed * 1.5 + TimeSpan.FromMilliseconds(5);
         if (patience < TimeSpan.FromMilliseconds(20)) patience = TimeSpan.FromMilliseconds(20);
         var bySize = frame.End - frame.Start <= SparseFrameBytes ? frame.SentAt + patience : Instant.Never;
@@ -207,13 +224,11 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             subflow.PongWanted = null;
             position += Framing(new PingFrame(FrameType.Pong, number).WriteTo(room));
         }
-        var isDrained = CapPolicy.IsDraining(subflow, now) && CapPolicy.IsDrained(subflow);
-        if ((now >= subflow.NextPing || isDrained) && !subflow.IsPingOutstanding)
+        if (now >= subflow.NextPing && !subflow.IsPingOutstanding)
         {
             subflow.PingNumber = ++_pingNumber;
             subflow.PingSentAt = now;
             subflow.IsPingOutstanding = true;
-            subflow.IsDrainPingSent = CapPolicy.IsDrained(subflow);
             subflow.Await(bond.Options, now);
             position += Framing(new PingFrame(FrameType.Ping, subflow.PingNumber).WriteTo(room[position..]));
         }
@@ -272,7 +287,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             if (position == before) break;
         }
         // It could have carried more: whatever kept the bytes from it, what is measured now is not the path.
-        if (position < limit && subflow.UnackedBytes + position < subflow.CapBytes) subflow.Rate.HandleLimited();
+        if (limit - position >= LeastFrameRoom && subflow.UnackedBytes + position < subflow.CapBytes) subflow.Rate.HandleLimited();
         return position;
     }
 
@@ -338,6 +353,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, _reinjections.Bytes + 1, _reinjections.Bytes, now, mayBeOwn ? null : item.Source)) return 0;
         var isEnd = item.IsEnd && item.Start + (ulong)length == item.End;
         var written = WriteFrame(subflow, item.Stream, item.Start, length, isEnd, now, room, position);
+        subflow.Sent[subflow.Sent.Count - 1].IsDoubled = item.Source.State == SubflowState.Active; // else this is the only one that lives
         _reinjections.Take(index, length);
         ReinjectedBytes += length;
         subflow.BytesReinjected += length;
@@ -382,20 +398,18 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         foreach (var other in bond.AllSubflows)
         {
             if (ReferenceEquals(other, subflow) || other.State != SubflowState.Active) continue;
-            for (var i = other.Sent.Count - 1; i >= Math.Max(0, other.Sent.Count - 4); i--)
+            for (var i = other.Sent.Count - 1; i >= Math.Max(0, other.Sent.Count - TailFrames); i--)
             {
                 ref var frame = ref other.Sent[i];
-                if (frame.IsCopied || frame.Type is not (FrameType.Stream or FrameType.StreamEnd)) continue;
+                if (frame.IsCopied || frame.IsDoubled || frame.Type is not (FrameType.Stream or FrameType.StreamEnd)) continue;
                 var stream = frame.Stream!;
                 var length = (int)(frame.End - frame.Start);
-                if (stream.SendState is SendState.Reset or SendState.Acknowledged || frame.Start < stream.Sending.Start || length > subflow.FrameLimit) continue;
-                var arrival = now + TimeSpan.FromSeconds(subflow.FinishTime(length));
-                if (frame.ExpectedAt < arrival + TimeSpan.FromMilliseconds(5) || frame.ExpectedAt < now) continue;
-                if (length + StreamFrame.MaxHeaderLength > room.Length || !_reinjections.TrySpend(length)) continue;
+                if (stream.SendState is SendState.Reset or SendState.Acknowledged || frame.Start < stream.Sending.Start) continue;
+                if (frame.ExpectedAt < now + TimeSpan.FromSeconds(subflow.FinishTime(length)) + TimeSpan.FromMilliseconds(5)) break; // and so are those before it
+                if (!_reinjections.TrySpend(length)) return 0;
                 frame.IsCopied = true;
-                ReinjectedBytes += length;
-                subflow.BytesReinjected += length;
-                return WriteFrame(subflow, stream, frame.Start, length, frame.Type == FrameType.StreamEnd, now, room, position);
+                _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, other));
+                return WriteOwed(subflow, now, room, position);
             }
         }
         return 0;
@@ -438,11 +452,11 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         subflow.Await(bond.Options, now);
         if (!subflow.HasOutstanding)
         {
-            subflow.Rate.Restart(subflow.BytesAcked, now);
+            subflow.Rate.Stop();
             if (subflow.NextPing > now + Health.BusyPing) subflow.NextPing = now + Health.BusyPing;
         }
         subflow.LastElicitingEnd = frame.EndsAt;
-        subflow.Sent.Add(frame);
+        subflow.Sent.Add(frame with { AckedBefore = subflow.BytesAcked, IsDrained = subflow.IsDraining && CapPolicy.IsDrained(subflow) });
     }
 
     private int WriteClose(Subflow subflow, Span<byte> buffer)
@@ -483,7 +497,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         if (frame.Type is FrameType.Stream or FrameType.StreamEnd)
             _reinjections.Add(new(frame.Stream!, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, source));
         else
-            QueueControl(new(frame.Type, frame.Stream, frame.About));
+            QueueControl(new(frame.Type, frame.Stream, frame.About), isOwed: true);
     }
 
     private static bool MaySend(StreamEndpoint stream) =>
@@ -497,7 +511,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         Subflow? best = null;
         foreach (var subflow in bond.AllSubflows)
         {
-            if (subflow.State != SubflowState.Active || ReferenceEquals(subflow, except) || ReferenceEquals(subflow, about)) continue;
+            if (subflow.State != SubflowState.Active || subflow.Policy == SubflowPolicy.Off || ReferenceEquals(subflow, except) || ReferenceEquals(subflow, about)) continue;
             if (best is null || subflow.Rtt.Smoothed < best.Rtt.Smoothed) best = subflow;
         }
         return best;

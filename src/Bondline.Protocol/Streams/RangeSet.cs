@@ -1,7 +1,7 @@
 namespace Bondline.Protocol;
 
 /// <summary>Half-open ranges of stream offsets, sorted and apart from each other.</summary>
-/// <remarks>Ranges arrive nearly in order, so the work is at the end of a short list; an idle stream's set holds no array.</remarks>
+/// <remarks>Ranges arrive nearly in order, so the work is at the end of a short list; a long one is searched by halves. An idle stream's set holds no array.</remarks>
 internal struct RangeSet
 {
     private (ulong Start, ulong End)[]? _ranges;
@@ -15,8 +15,7 @@ internal struct RangeSet
     public ulong Add(ulong start, ulong end)
     {
         if (start >= end) return 0;
-        var first = Count; // the first range that touches or follows the new one
-        while (first > 0 && _ranges![first - 1].End >= start) first--;
+        var first = FirstEndingAtOrAfter(start); // the first range that touches or follows the new one
         var last = first; // behind the last range that touches it
         ulong known = 0, newStart = start, newEnd = end;
         while (last < Count && _ranges![last].Start <= end)
@@ -34,10 +33,12 @@ internal struct RangeSet
     /// <summary>If a range begins at or before <paramref name="low"/>, removes it and returns its end; else returns <paramref name="low"/>.</summary>
     public ulong TakeFrom(ulong low)
     {
-        while (Count > 0 && _ranges![0].Start <= low)
+        var taken = 0;
+        for (; taken < Count && _ranges![taken].Start <= low; taken++) low = Math.Max(low, _ranges[taken].End);
+        if (taken > 0)
         {
-            low = Math.Max(low, _ranges[0].End);
-            Array.Copy(_ranges, 1, _ranges, 0, --Count);
+            Count -= taken;
+            Array.Copy(_ranges!, taken, _ranges!, 0, Count);
         }
         if (Count == 0 && _ranges is { Length: > 8 }) _ranges = null;
         return low;
@@ -46,7 +47,7 @@ internal struct RangeSet
     /// <summary>The first part of [<paramref name="start"/>, <paramref name="end"/>) that is not in the set; empty (start = end) if all of it is.</summary>
     public readonly (ulong Start, ulong End) FirstMissing(ulong start, ulong end)
     {
-        for (var i = 0; i < Count && start < end; i++)
+        for (var i = FirstEndingAtOrAfter(start); i < Count && start < end; i++)
         {
             var (s, e) = _ranges![i];
             if (e <= start) continue;
@@ -60,6 +61,19 @@ internal struct RangeSet
     {
         Count = 0;
         _ranges = null;
+    }
+
+    private readonly int FirstEndingAtOrAfter(ulong offset)
+    {
+        int low = 0, high = Count;
+        if (Count > 0 && _ranges![Count - 1].End < offset) return Count; // in order, as nearly always
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (_ranges![middle].End < offset) low = middle + 1;
+            else high = middle;
+        }
+        return low;
     }
 
     private void Replace(int first, int last, (ulong, ulong) range)

@@ -6,8 +6,8 @@ internal struct ReceiveBuffer(SegmentPool pool)
 {
     public const int SegmentLength = SegmentPool.MediumLength;
 
-    /// <summary>Gaps a peer may leave; an honest one leaves a few per subflow.</summary>
-    private const int MaxRanges = 16_384;
+    /// <summary>Gaps a peer may leave; an honest one leaves one for each frame under way on its slower subflows.</summary>
+    private const int MaxRanges = 8192;
 
     private byte[]?[]? _segments; // a ring; index 0 is the segment that holds ReadOffset
     private int _head;

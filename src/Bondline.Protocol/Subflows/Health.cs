@@ -8,7 +8,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     public static readonly TimeSpan BusyPing = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan Recheck = TimeSpan.FromMilliseconds(5), QuietPing = TimeSpan.FromSeconds(1),
-        IdlePing = TimeSpan.FromSeconds(15), RecentlyUsed = TimeSpan.FromSeconds(10), DrainFor = TimeSpan.FromMilliseconds(300);
+        IdlePing = TimeSpan.FromSeconds(15), RecentlyUsed = TimeSpan.FromSeconds(10);
 
     /// <summary>Each subflow that died of silence since stream bytes were last delivered doubles the patience with the next, up to so many times.</summary>
     /// <remarks>On a path so slow that the first bytes take longer than the patience, replacements would follow each other for ever.</remarks>
@@ -63,13 +63,20 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         var sample = now - subflow.PingSentAt;
         if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
-            if (subflow.IsDrainPingSent && subflow.Rtt.IsMinimumStale(now)) subflow.Rtt.AddDrained(sample, now);
-            else subflow.Rtt.Add(sample, now);
+            subflow.Rtt.Add(sample, now);
         }
-        if (subflow.IsDrainPingSent) subflow.DrainUntil = default;
         if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
         subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
         HandleProgress(subflow, now);
+    }
+
+    /// <summary>Bytes of streams arrive: acks go out, and which subflows can carry them must be known.</summary>
+    public void HandleReceiving(Instant now)
+    {
+        if (now - _usedAt < QuietPing) return;
+        _usedAt = now;
+        foreach (var subflow in bond.AllSubflows)
+            if (subflow.NextPing > now + QuietPing) subflow.NextPing = now + QuietPing;
     }
 
     public void HandleDelivered() => _deathsInVain = 0;
@@ -160,10 +167,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     private void CheckDrain(Subflow subflow, Instant now)
     {
-        if (subflow.State != SubflowState.Active || subflow.IsStartup || !subflow.Rtt.IsMinimumStale(now) || subflow.NextDrain > now) return;
-        subflow.DrainUntil = now + DrainFor;
-        subflow.NextDrain = now + TimeSpan.FromSeconds(5);
-        CapPolicy.Update(subflow, now);
+        if (subflow.State != SubflowState.Active || subflow.IsStartup || !subflow.Loop.IsStale(now) || subflow.NextDrain > now) return;
+        subflow.NextDrain = now + TimeSpan.FromSeconds(1);
+        CapPolicy.BeginDrain(subflow, now);
     }
 
     private void Degrade(Subflow subflow, SubflowState state, SubflowReason reason, Instant now)
@@ -191,7 +197,8 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         subflow.Reason = SubflowReason.None;
         subflow.ActiveSince = now;
         subflow.IsCopiedOut = false;
-        CapPolicy.Update(subflow, now);
+        subflow.IsDraining = false;
+        CapPolicy.Update(subflow);
         transmitter.HandleUsable(subflow);
         bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
     }

@@ -11,12 +11,18 @@ internal struct SentFrame
     public ulong Start, End;           // stream offsets
     public Instant SentAt;
 
+    /// <summary>Bytes of the subflow acknowledged by then.</summary>
+    public long AckedBefore;
+
     /// <summary>When it should be at the peer if the subflow goes on as it was.</summary>
     public Instant ExpectedAt;
     public bool IsEnd;
 
     /// <summary>A copy is queued or was sent elsewhere, so nothing is owed if this subflow dies.</summary>
     public bool IsCopied;
+
+    /// <summary>It was written while the subflow drained and had no queue.</summary>
+    public bool IsDrained;
 
     /// <summary>It was sent on two subflows on purpose: being late costs nothing, but it is still owed.</summary>
     public bool IsDoubled;

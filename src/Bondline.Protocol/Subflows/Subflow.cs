@@ -14,6 +14,7 @@ public sealed class Subflow
 
     internal SentFrames Sent;
     internal RttEstimator Rtt;
+    internal LoopEstimator Loop;
     internal RateEstimator Rate;
     internal readonly Queue<ControlItem> Control = new();
     internal readonly Queue<CopyItem> Copies = new();
@@ -23,6 +24,7 @@ public sealed class Subflow
         Id = id;
         Policy = policy;
         Rtt = new(initialRtt, now);
+        Loop = new(initialRtt, now);
         LastProgress = now;
         AwaitingSince = Instant.Never;
         NextPing = now;
@@ -45,7 +47,7 @@ public sealed class Subflow
     public TimeSpan MinRtt => Rtt.Min;
 
     /// <summary>Estimated delivery rate; before the first estimate, what is in flight now per round trip.</summary>
-    public double RateBytesPerSecond => IsStartup || Rate.BytesPerSecond <= 0 ? Math.Max(Rate.BytesPerSecond, StartupCap / Math.Max(Rtt.Min.TotalSeconds, 1e-4)) : Rate.BytesPerSecond;
+    public double RateBytesPerSecond => IsStartup || Rate.BytesPerSecond <= 0 ? Math.Max(Rate.BytesPerSecond, StartupCap / Math.Max(Loop.Base.TotalSeconds, 1e-4)) : Rate.BytesPerSecond;
 
     /// <summary>Bytes written to the subflow and not yet acknowledged.</summary>
     public long UnackedBytes => BytesSent - BytesAcked;
@@ -92,12 +94,13 @@ public sealed class Subflow
     internal Instant LostAt;
     internal bool IsLinkLost;
     internal ulong StatusVersion;
+    internal int CopiedAhead;              // so many of the oldest unacknowledged frames need no copy
     internal bool IsCopiedOut;             // its unacknowledged frames were handed to the others
 
-    // --- draining the queue to measure the round trip again
+    // --- draining the queue to measure the loop again
     internal Instant DrainUntil;
     internal Instant NextDrain;
-    internal bool IsDrainPingSent;
+    internal bool IsDraining;
 
     // --- what the kernel said last
     internal TcpSample? Tcp;
@@ -108,13 +111,14 @@ public sealed class Subflow
 
     internal bool HasCredit => UnackedBytes < CapBytes;
 
-    internal int FrameLimit => !IsStartup && Rate.BytesPerSecond is > 0 and < SmallQuantumRate ? SmallQuantum : Quantum;
+    internal int FrameLimit => RateBytesPerSecond < SmallQuantumRate ? SmallQuantum : Quantum;
 
     /// <summary>Seconds until <paramref name="bytes"/> more bytes handed over now are at the peer: the queue beyond one bandwidth-delay product, the way there, and themselves.</summary>
     internal double FinishTime(long bytes)
     {
-        var rate = RateBytesPerSecond;
-        return Math.Max(0, UnackedBytes - rate * Rtt.Min.TotalSeconds) / rate + Rtt.Min.TotalSeconds / 2 + bytes / rate;
+        // Start-up hopes for twice what it has seen; what it has seen is what bytes can be promised by.
+        var rate = IsStartup ? RateBytesPerSecond / 2 : RateBytesPerSecond;
+        return Math.Max(0, UnackedBytes - rate * Loop.Base.TotalSeconds) / rate + Rtt.Min.TotalSeconds / 2 + bytes / rate;
     }
 
     /// <summary>Silence after which the subflow is suspect (BOND.md, "Health"; docs/protocol.md).</summary>

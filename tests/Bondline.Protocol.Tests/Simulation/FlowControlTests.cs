@@ -1,0 +1,94 @@
+using Bondline.Testing;
+using Xunit;
+
+namespace Bondline.Protocol.Tests.Simulation;
+
+/// <summary>Windows bound what a slow reader costs, grow with the path's need, and never stop anybody else.</summary>
+public sealed class FlowControlTests(ITestOutputHelper output)
+{
+    [Fact]
+    public void A_reader_that_never_reads_holds_one_window_and_harms_nobody()
+    {
+        var net = new SimulatedNetwork(seed: 50, Lab.Three);
+        var never = new List<StreamRun>();
+        for (var i = 0; i < 50; i++) never.Add(net.Open(BondRole.Agent, Lab.Bulk with { ReadAfter = TimeSpan.FromHours(1) }));
+        var quick = net.Open(BondRole.Agent, Lab.Bulk);
+        net.RunFor(TimeSpan.FromSeconds(3));
+        var goodput = net.Goodput(quick.ToPeer, TimeSpan.FromSeconds(5));
+        output.WriteLine($"{goodput:0.0} Mbit/s");
+        Assert.True(net.Relay.Bond.BufferedReceiveBytes - 4_000_000 <= 50 * net.Relay.Bond.Options.InitialStreamWindowBytes, $"{net.Relay.Bond.BufferedReceiveBytes} bytes are held");
+        Assert.InRange(goodput, 95, 100);
+    }
+
+    [Fact]
+    public void Readers_that_never_read_are_reset_when_they_hold_most_of_the_budget()
+    {
+        var options = BondOptions.Default with { MemoryBudgetBytes = 4 << 20 };
+        var net = new SimulatedNetwork(seed: 51, Lab.Three, options);
+        var never = new List<StreamRun>();
+        for (var i = 0; i < 100; i++) never.Add(net.Open(BondRole.Agent, new() { Length = 1 << 20, ReadAfter = TimeSpan.FromHours(1), MayBeDropped = true }));
+        net.RunFor(TimeSpan.FromSeconds(20));
+        Assert.True(net.Relay.Bond.BufferedReceiveBytes > options.MemoryBudgetBytes * 3 / 4);
+        var late = net.Open(BondRole.Agent, new() { Length = 5 << 20 });
+        net.RunFor(TimeSpan.FromSeconds(20));
+        Assert.True(late.ToPeer.IsFinished, $"the late stream is stuck: {late}");
+        Assert.Contains(never, run => run.ToPeer.WasDropped);
+    }
+
+    [Fact]
+    public void A_window_grows_to_what_the_path_needs()
+    {
+        var net = new SimulatedNetwork(seed: 52, [new("long", 100, 200)]);
+        var run = net.Open(BondRole.Agent, Lab.Bulk);
+        net.RunFor(TimeSpan.FromSeconds(5));
+        var goodput = net.Goodput(run.ToPeer, TimeSpan.FromSeconds(5));
+        Assert.InRange(goodput, 97, 100);
+        Assert.InRange((long)run.ToPeer.Receiver!.Window, 2_500_000, net.Relay.Bond.Options.MemoryBudgetBytes / 4);
+    }
+
+    [Fact]
+    public void A_slow_reader_gets_its_own_rate_and_keeps_a_small_window()
+    {
+        var net = new SimulatedNetwork(seed: 53, Lab.Three);
+        var run = net.Open(BondRole.Agent, Lab.Bulk with { ReadBytes = 10_000, ReadInterval = TimeSpan.FromMilliseconds(100) });
+        net.RunFor(TimeSpan.FromSeconds(20));
+        Assert.InRange(run.ToPeer.BytesRead, 1_990_000, 2_010_000);
+        Assert.InRange(net.Relay.Bond.BufferedReceiveBytes, 0, 512 * 1024);
+    }
+
+    [Fact]
+    public void Five_hundred_streams_at_once_share_and_end()
+    {
+        var net = new SimulatedNetwork(seed: 54, Lab.Three);
+        for (var i = 0; i < 500; i++) net.Open(i % 2 == 0 ? BondRole.Agent : BondRole.Relay, new() { Length = 100_000 }, new() { Length = 20_000 });
+        net.RunUntilIdle(TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public void Streams_beyond_the_peers_limit_wait_for_others_to_close()
+    {
+        var net = new SimulatedNetwork(seed: 55, Lab.Three, BondOptions.Default with { MaxStreams = 10 });
+        for (var i = 0; i < 600; i++) net.Open(BondRole.Agent, new() { Length = 1000 }, new() { Length = 1000 });
+        net.RunUntilIdle(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public void A_bond_whose_budget_is_tiny_still_moves()
+    {
+        var net = new SimulatedNetwork(seed: 56, Lab.Three, BondOptions.Default with { MemoryBudgetBytes = 256 * 1024, MaxStreamSendBufferBytes = 16 * 1024 });
+        for (var i = 0; i < 20; i++) net.Open(BondRole.Agent, new() { Length = 300_000 }, new() { Length = 300_000 });
+        net.RunUntilIdle(TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public void Half_close_lets_the_other_direction_go_on()
+    {
+        var net = new SimulatedNetwork(seed: 57, Lab.Three);
+        var run = net.Open(BondRole.Relay, new() { Length = 10 }, new() { Length = 100_000, PieceBytes = 1000, Interval = TimeSpan.FromMilliseconds(20) });
+        net.RunFor(TimeSpan.FromMilliseconds(500));
+        Assert.True(run.ToPeer.IsFinished);
+        Assert.False(run.FromPeer.IsFinished);
+        net.RunUntilIdle();
+        Assert.True(run.FromPeer.IsFinished);
+    }
+}
