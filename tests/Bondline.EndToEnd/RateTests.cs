@@ -17,6 +17,7 @@ public class RateTests
         var plain = (await Scenario.PlainAsync(lab.Network, flow, TimeSpan.FromSeconds(3), Duration, links)).Sum();
         var best = await Measured.BestOfTwoAsync($"one connection {flow}, three plain ones together {plain:0.00}", () => Scenario.BulkAsync(lab, flow, WarmUp, Duration), IsEnough);
         Assert.True(IsEnough(best), $"{best.MegabitsPerSecond:0.00} Mbit/s of {plain:0.00}");
+        if (best.Sent is { } sent) Assert.True(sent is { FramingShare: <= 0.005, ReinjectedShare: <= 0.05 }, $"{sent}");
 
         bool IsEnough(RateResult result) => result.MegabitsPerSecond >= 0.97 * plain && result.MegabitsPerSecond >= 93.5;
     }

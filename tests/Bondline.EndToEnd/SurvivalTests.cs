@@ -84,6 +84,27 @@ public class SurvivalTests
         Assert.True(report.LongestGap.Length < 1_000_000, $"stalled for {report.LongestGap.Length / 1000} ms");
     }
 
+    [Theory]
+    [InlineData("loss")]
+    [InlineData("jitter")]
+    [InlineData("mtu")]
+    [InlineData("flaps")]
+    [InlineData("skew")]
+    public async Task Bad_links_are_hardly_slower_together_than_the_best_alone(string what)
+    {
+        var duration = TimeSpan.FromSeconds(6);
+        await using var lab = await BondedLab.StartAsync(new() { Links = LinksFor(what) });
+        var plain = await Scenario.PlainAsync(lab.Network, Flow.Up, TimeSpan.FromSeconds(3), duration, lab.Network.Links.Select(link => link.Name));
+        using var stop = new CancellationTokenSource();
+        var flapping = what == "flaps" ? lab.Network["wlan0"].FlapAsync(TimeSpan.FromMilliseconds(300), stop.Token) : Task.CompletedTask;
+        var best = await Measured.BestOfTwoAsync($"{what}, plain {string.Join(" + ", plain.Select(rate => $"{rate:0.0}"))}", () => Scenario.BulkAsync(lab, Flow.Up, TimeSpan.FromSeconds(3), duration), IsEnough);
+        await stop.CancelAsync();
+        await flapping;
+        Assert.True(IsEnough(best), $"{best}; the best alone has {plain.Max():0.0}");
+
+        bool IsEnough(RateResult result) => result.MegabitsPerSecond >= 0.9 * plain.Max() && result.LongestGapMs <= 1000;
+    }
+
     private static IReadOnlyList<LinkOptions> LinksFor(string what) => what switch
     {
         "loss" => [.. LabOptions.StandardLinks.Select(link => link with { Up = link.Up with { Loss = 0.01 }, Down = link.Down with { Loss = 0.01 } })],

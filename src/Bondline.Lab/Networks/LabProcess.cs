@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Threading.Channels;
 using Bondline.Linux;
@@ -91,6 +92,9 @@ public sealed class LabProcess : IAsyncDisposable
             throw new LabException($"{_name} reads no more: {Error.Trim()}", e);
         }
     }
+
+    /// <summary>Takes a line of its output that is there already.</summary>
+    public bool TryReadLine([NotNullWhen(true)] out string? line) => _lines.Reader.TryRead(out line);
 
     /// <summary>Ends its standard input, which the lab's own programs take as the order to stop.</summary>
     public void CloseInput() => _process.StandardInput.Close();

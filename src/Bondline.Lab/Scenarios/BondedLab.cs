@@ -103,6 +103,24 @@ public sealed class BondedLab : ILabTunnel
         }
     }
 
+    /// <summary>The agent's own numbers, from the next line of them, a second apart.</summary>
+    public async Task<SentBytes?> SentAsync()
+    {
+        while (Agent.TryReadLine(out _))
+        {
+            // what was printed before now
+        }
+        while (true)
+        {
+            using var json = JsonDocument.Parse(await ReadAgentAsync());
+            var root = json.RootElement;
+            if (root.GetProperty("event").GetString() == "stats")
+                return new(Number("upBytes"), Number("framingBytes"), Number("reinjectedBytes"), Number("duplicatedBytes"));
+
+            long Number(string name) => root.GetProperty(name).GetInt64();
+        }
+    }
+
     /// <summary>The visitors' address of the tunnel to a local port.</summary>
     public System.Net.IPEndPoint Visit(int localPort) =>
         new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);

@@ -25,10 +25,10 @@ public enum Fault
 }
 
 /// <summary>One stream measured without a fault.</summary>
-public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, IReadOnlyList<double> LinkMegabits)
+public sealed record RateResult(double MegabitsPerSecond, double LongestGapMs, IReadOnlyList<double> LinkMegabits, SentBytes? Sent)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{MegabitsPerSecond:0.00} Mbit/s, longest gap {LongestGapMs:0.0} ms, links {string.Join(" + ", LinkMegabits.Select(rate => rate.ToString("0.0", CultureInfo.InvariantCulture)))}");
+        string.Create(CultureInfo.InvariantCulture, $"{MegabitsPerSecond:0.00} Mbit/s, longest gap {LongestGapMs:0.0} ms, links {string.Join(" + ", LinkMegabits.Select(rate => rate.ToString("0.0", CultureInfo.InvariantCulture)))}{Scenario.After(Sent)}");
 }
 
 /// <summary>Records of 1 KiB every 10 ms over a fault.</summary>
@@ -39,17 +39,17 @@ public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNorm
 }
 
 /// <summary>Bulk over a fault: the longest time without a byte, the rate of half a second that begins half a second after the fault, and the share of the healed link.</summary>
-public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed)
+public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed, SentBytes? Sent)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all");
+        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all{Scenario.After(Sent)}");
 }
 
 /// <summary>Pings beside bulk.</summary>
-public sealed record PingResult(Distribution RoundTrip, double BulkMegabits)
+public sealed record PingResult(Distribution RoundTrip, double BulkMegabits, SentBytes? Sent)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"median {RoundTrip.Median / 1000.0:0.0} ms, p99 {RoundTrip.P99 / 1000.0:0.0} ms, most {RoundTrip.Most / 1000.0:0.0} ms of {RoundTrip.Count} pings, beside {BulkMegabits:0.0} Mbit/s");
+        string.Create(CultureInfo.InvariantCulture, $"median {RoundTrip.Median / 1000.0:0.0} ms, p99 {RoundTrip.P99 / 1000.0:0.0} ms, most {RoundTrip.Most / 1000.0:0.0} ms of {RoundTrip.Count} pings, beside {BulkMegabits:0.0} Mbit/s{Scenario.After(Sent)}");
 }
 
 /// <summary>The measurements the promises are about; each starts its own traffic through a <see cref="ILabTunnel"/> and ends it. Tests assert on them, benchmarks print them.</summary>
@@ -89,12 +89,13 @@ public static class Scenario
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
         await Task.Delay(warmUp);
+        var sentBefore = await lab.SentAsync();
         await traffic.Receiver.ReportAsync();
         var before = await lab.Network.CountersAsync();
         await Task.Delay(duration);
         var report = (await traffic.Receiver.ReportAsync()).Bulk!;
         var after = await lab.Network.CountersAsync();
-        return new(report.MegabitsPerSecond, report.LongestGap.Length / 1000.0, [.. before.Zip(after, (b, a) => LinkMegabits(b, a, flow, duration))]);
+        return new(report.MegabitsPerSecond, report.LongestGap.Length / 1000.0, [.. before.Zip(after, (b, a) => LinkMegabits(b, a, flow, duration))], await SentSinceAsync(lab, flow, sentBefore));
     }
 
     /// <summary>Records while a fault of <paramref name="length"/> happens to a link.</summary>
@@ -115,7 +116,8 @@ public static class Scenario
     public static async Task<BulkFaultResult> BulkFaultAsync(ILabTunnel lab, Flow flow, Fault fault, string link, TimeSpan length)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
-        await Task.Delay(TimeSpan.FromSeconds(5));
+        await Task.Delay(TimeSpan.FromSeconds(4));
+        var sentBefore = await lab.SentAsync();
         var before = (await traffic.Receiver.ReportAsync()).Bulk!;
         var at = before.Start + before.Microseconds;
         await BeginAsync(lab.Network[link], fault);
@@ -134,7 +136,8 @@ public static class Scenario
             before.MegabitsBetween(at - 2_000_000, at),
             during.MegabitsBetween(at + 500_000, at + 1_500_000),
             LinkMegabits(atSecond[index], after[index], flow, TimeSpan.FromSeconds(1)),
-            healed.MegabitsPerSecond);
+            healed.MegabitsPerSecond,
+            await SentSinceAsync(lab, flow, sentBefore));
     }
 
     /// <summary>Pings of 64 bytes every 20 ms on one stream beside bulk on another.</summary>
@@ -144,10 +147,12 @@ public static class Scenario
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk, echo.Port);
         await using var ping = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = lab.Visit(echo.Port) });
         await Task.Delay(warmUp);
+        var sentBefore = await lab.SentAsync();
         await ping.ReportAsync();
         await traffic.Receiver.ReportAsync();
         await Task.Delay(duration);
-        return new((await ping.ReportAsync()).Ping!.RoundTrip, (await traffic.Receiver.ReportAsync()).Bulk!.MegabitsPerSecond);
+        var roundTrip = (await ping.ReportAsync()).Ping!.RoundTrip;
+        return new(roundTrip, (await traffic.Receiver.ReportAsync()).Bulk!.MegabitsPerSecond, await SentSinceAsync(lab, flow, sentBefore));
     }
 
     /// <summary>Does something to a link.</summary>
@@ -169,6 +174,12 @@ public static class Scenario
         Fault.Address => link.RestoreAddressAsync(),
         _ => Task.CompletedTask,
     };
+
+    internal static string After(SentBytes? sent) => sent is null ? "" : $", {sent}";
+
+    /// <summary>The laptop's numbers, so only for what it sends.</summary>
+    private static async Task<SentBytes?> SentSinceAsync(ILabTunnel lab, Flow flow, SentBytes? before) =>
+        flow == Flow.Up && before is not null && await lab.SentAsync() is { } after ? after - before : null;
 
     private static double LinkMegabits(LinkCounters before, LinkCounters after, Flow flow, TimeSpan duration)
     {

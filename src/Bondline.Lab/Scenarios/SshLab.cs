@@ -35,6 +35,8 @@ public sealed class SshLab : ILabTunnel
         }
     }
 
+    public Task<SentBytes?> SentAsync() => Task.FromResult<SentBytes?>(null);
+
     public async Task OpenAsync(params int[] localPorts)
     {
         if (_client is not null) await _client.DisposeAsync();
