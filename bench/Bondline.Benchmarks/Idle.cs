@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Bondline.Protocol;
 using Bondline.Transport;
 
@@ -58,9 +60,69 @@ internal static class Idle
     public static async Task AgentsAsync(int number)
     {
         if (!JoinUrl.TryParse(await Console.In.ReadLineAsync() ?? "", out var join, out var error)) throw new ArgumentException(error);
-        for (var i = 0; i < number; i++) await LoopbackRelay.OpenAgentAsync(join);
+        await Parallel.ForEachAsync(Enumerable.Range(0, number), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (_, _) => await LoopbackRelay.OpenAgentAsync(join));
         await Console.In.ReadToEndAsync();
         Environment.Exit(0); // the links run until then
+    }
+
+    /// <summary>The program's own relay; visitors' connections that say nothing come from this process, and another one is the local service.</summary>
+    public static async Task VisitorsAsync(string program, int number)
+    {
+        const int First = 500, PerSource = 10_000;
+        using var service = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["idle-service"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        var port = int.Parse((await service.StandardOutput.ReadLineAsync())!, System.Globalization.CultureInfo.InvariantCulture);
+        await using var tunnels = await LoopbackTunnels.StartAsync(program, withSsh: false, port);
+        var visitors = new List<Socket>();
+        await OpenAsync(First);
+        (long relay, long agent) before = (Resident(tunnels.Relay.Id), Resident(tunnels.Agent.Id));
+        await OpenAsync(number);
+        Console.WriteLine($"idle visitor of a TCP tunnel: {(Resident(tunnels.Relay.Id) - before.relay) / number} bytes resident at the relay, {(Resident(tunnels.Agent.Id) - before.agent) / number} at the agent");
+        foreach (var visitor in visitors) visitor.Dispose();
+        service.StandardInput.Close();
+        await service.WaitForExitAsync();
+
+        // A byte there and back: then the stream stands at both ends.
+        async Task OpenAsync(int count)
+        {
+            var buffer = new byte[1];
+            for (var i = 0; i < count; i++)
+            {
+                var visitor = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+                visitors.Add(visitor);
+                visitor.Bind(new IPEndPoint(new IPAddress([127, 0, 0, (byte)(2 + visitors.Count / PerSource)]), 0));
+                await visitor.ConnectAsync(IPAddress.Loopback, tunnels.Ours[0]);
+                await visitor.SendAsync(buffer);
+                if (await visitor.ReceiveAsync(buffer) == 0) throw new IOException($"The tunnel closed visitor {visitors.Count}.");
+            }
+        }
+
+        static long Resident(int id)
+        {
+            using var process = Process.GetProcessById(id);
+            return process.WorkingSet64;
+        }
+    }
+
+    /// <summary>Answers each connection's first byte with one, then keeps it until standard input ends.</summary>
+    public static async Task ServiceAsync()
+    {
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(1024);
+        Console.WriteLine(((IPEndPoint)listener.LocalEndPoint!).Port);
+        var kept = new List<Socket>();
+        var serving = Task.Run(async () =>
+        {
+            var buffer = new byte[1];
+            while (true)
+            {
+                var peer = await listener.AcceptAsync();
+                kept.Add(peer);
+                if (await peer.ReceiveAsync(buffer) > 0) await peer.SendAsync(buffer);
+            }
+        });
+        await Task.WhenAny(Console.In.ReadToEndAsync(), serving);
+        Environment.Exit(0);
     }
 
     private static (long Managed, long Resident) Memory()

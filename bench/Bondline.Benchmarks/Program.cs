@@ -1,6 +1,6 @@
 using Bondline.Benchmarks;
 
-// What the transport costs on loopback: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
+// What the transport costs on loopback; BONDLINE_PROGRAM names another program: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
 var program = Environment.GetEnvironmentVariable("BONDLINE_PROGRAM") ?? ".build/native/bondline";
 var number = args.Length > 1 ? int.Parse(args[^1], System.Globalization.CultureInfo.InvariantCulture) : 0;
 switch (args.FirstOrDefault())
@@ -12,10 +12,13 @@ switch (args.FirstOrDefault())
     case "idle-bonds": await Idle.BondsAsync(number > 0 ? number : 500); break;
     case "ssh": await AgainstSsh.RunAsync(program, number > 0 ? number : 5); break;
     case "alone": await AgainstSsh.AloneAsync(program, args[1], number); break;
+    case "idle-visitors": await Idle.VisitorsAsync(program, number > 0 ? number : 15_000); break;
+    case "idle-service": await Idle.ServiceAsync(); break;
     case "idle-agents": await Idle.AgentsAsync(number); break;
     default:
         Console.Error.WriteLine("""
             ssh [ROUNDS]            .build/native/bondline beside ssh -R, in turn: bulk both ways, and wrk against nginx
+            idle-visitors [NUMBER]  bytes of memory per idle connection through .build/native/bondline's TCP tunnel
             alone WHAT SECONDS      the program alone, for a profiler: download, upload or requests
             Both ends in this process:
             tls [MiB]               SslStream alone: 128 KiB reads and writes
