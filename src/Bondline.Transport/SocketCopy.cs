@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net;
 using System.Net.Sockets;
 
 namespace Bondline.Transport;
@@ -30,6 +31,7 @@ public sealed class SocketCopy
     {
         (_socket, _stream, _time) = (socket, stream, time);
         stream.ContinuesInline = true;
+        if (IsLocal(socket)) NetworkPlatform.Current.TuneLocal(socket);
     }
 
     /// <summary>How long ago bytes were last written to the stream; null if none were.</summary>
@@ -87,6 +89,18 @@ public sealed class SocketCopy
         finally
         {
             buffer.Return();
+        }
+    }
+
+    private static bool IsLocal(Socket socket)
+    {
+        try
+        {
+            return socket is { LocalEndPoint: IPEndPoint local, RemoteEndPoint: IPEndPoint remote } && (IPAddress.IsLoopback(remote.Address) || remote.Address.Equals(local.Address));
+        }
+        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
+        {
+            return false; // copying finds out
         }
     }
 

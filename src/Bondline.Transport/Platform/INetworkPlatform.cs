@@ -18,6 +18,9 @@ public interface INetworkPlatform
     /// <summary>Options of a subflow's TCP connection that help it heal and keep it from pausing; what the system does not know is left out.</summary>
     void Tune(Socket socket);
 
+    /// <summary>Options of a connection whose two ends are on this machine.</summary>
+    void TuneLocal(Socket socket);
+
     /// <summary>Bounds what waits unsent in the kernel; 0: no bound.</summary>
     void LimitUnsent(Socket socket, int bytes);
 

@@ -36,7 +36,14 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         TcpSocketOptions.TrySetUserTimeout(socket, UserTimeout);
         TcpSocketOptions.TrySetMaxRetransmissionTimeout(socket, MaxRetransmissionTimeout);
         TcpSocketOptions.TrySetMinRetransmissionTimeout(socket, MinRetransmissionTimeout);
-        // BBR all but stops for 200 ms every ten seconds; without loss it is not needed (docs/decisions/cubic-until-loss.md).
+        LeaveBbr(socket);
+    }
+
+    public void TuneLocal(Socket socket) => LeaveBbr(socket);
+
+    // It all but stops for 200 ms every ten seconds; without loss it is not needed (docs/decisions/cubic-until-loss.md).
+    private static void LeaveBbr(Socket socket)
+    {
         if (TcpSocketOptions.CongestionControlOf(socket) == "bbr") TcpSocketOptions.TrySetCongestionControl(socket, "cubic");
     }
 

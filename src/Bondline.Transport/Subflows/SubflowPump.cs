@@ -26,6 +26,7 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     private readonly Action _onWritten;
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ValueTaskAwaiter _write;
+    private LossEvidence _loss; // the clock thread's own
 
     // Under the bond's lock, except that the buffer is the writer's own while IsWriting.
     private byte[]? _buffer;
@@ -192,8 +193,8 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     public void Adapt(in TcpSample sample, TimeSpan rtt, double bytesPerSecond)
     {
         _socket.LimitUnsent(rtt, bytesPerSecond);
-        // Loss of over 0.1 %, judged once a megabyte was delivered.
-        if (sample.BytesAcked > 1 << 20 && sample.BytesRetransmitted > sample.BytesAcked / 1000) _socket.TryUseLossTolerantControl();
+        _loss.Add(sample);
+        if (_loss.IsLossy) _socket.TryUseLossTolerantControl();
     }
 
     private async Task ReadAsync(ReadOnlyMemory<byte> early)
