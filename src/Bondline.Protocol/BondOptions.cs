@@ -9,9 +9,9 @@ public sealed record BondOptions
     /// <value>Default 64 MiB; 256 KiB to 1 GiB.</value>
     public long MemoryBudgetBytes { get; init; } = 64 << 20;
 
-    /// <summary>The window a stream starts with; above <see cref="ManyStreams"/> streams a quarter of it.</summary>
-    /// <value>Default 64 KiB.</value>
-    public int InitialStreamWindowBytes { get; init; } = 64 << 10;
+    /// <summary>The window a stream starts with; above <see cref="ManyStreams"/> streams a sender uses a quarter of it.</summary>
+    /// <remarks>A constant of the protocol (docs/protocol.md, "Flow control"), never announced: only simulated pairs, both ends alike, take another one to meet their limits sooner.</remarks>
+    internal int InitialStreamWindowBytes { get; init; } = 64 << 10;
 
     /// <summary>From this many streams on, new ones start with a quarter of the initial window.</summary>
     public int ManyStreams { get; init; } = 256;

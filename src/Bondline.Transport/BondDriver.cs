@@ -51,6 +51,9 @@ internal sealed class BondDriver : IDeadlineOwner
     /// <summary>Completes after <see cref="Completion"/>, when the peer was told or could not be and all sockets are closed.</summary>
     public Task Closed => _closed.Task;
 
+    /// <summary>The observer is told of a subflow that carried so much in one direction.</summary>
+    public long WornAfterBytes { get; init; } = long.MaxValue;
+
     /// <summary>How the bond ended; null while it lives. Under the lock.</summary>
     public BondEnd? End { get; private set; }
 
@@ -73,15 +76,24 @@ internal sealed class BondDriver : IDeadlineOwner
     {
         var pump = new SubflowPump(this, socket, path) { Handle = handle };
         var work = DriverWork.Take();
-        lock (Gate)
+        try
         {
-            if (End is not null) return null;
-            var now = Context.Clock.Now;
-            pump.Subflow = Bond.AddSubflow(id, policy, rtt, now);
-            pump.Subflow.Owner = pump;
-            if (isHeld) pump.Hold();
-            _pumps = [.. _pumps, pump];
-            Collect(work, now);
+            lock (Gate)
+            {
+                if (End is not null) return null;
+                var now = Context.Clock.Now;
+                pump.Subflow = Bond.AddSubflow(id, policy, rtt, now);
+                pump.Subflow.Owner = pump;
+                if (isHeld) pump.Hold();
+                _pumps = [.. _pumps, pump];
+                Collect(work, now);
+            }
+        }
+        catch (Exception bug) when (bug is not ProtocolException)
+        {
+            lock (Gate) _pumps = [.. _pumps.Where(other => other != pump)]; // nobody will run it
+            FailUnexpected("new subflow of a bond", bug);
+            return null;
         }
 
         work.Run(this);
@@ -117,14 +129,22 @@ internal sealed class BondDriver : IDeadlineOwner
     {
         var work = DriverWork.Take();
         bool isSilent;
-        lock (Gate)
+        try
         {
-            if (!_pumps.Contains(pump)) return;
-            _pumps = [.. _pumps.Where(other => other != pump)];
-            isSilent = _pumps.Length == 0 && End is null;
-            var now = Context.Clock.Now;
-            if (End is null) Bond.RemoveSubflow(pump.Subflow, now);
-            Collect(work, now);
+            lock (Gate)
+            {
+                if (!_pumps.Contains(pump)) return;
+                _pumps = [.. _pumps.Where(other => other != pump)];
+                isSilent = _pumps.Length == 0 && End is null;
+                var now = Context.Clock.Now;
+                if (End is null) Bond.RemoveSubflow(pump.Subflow, now);
+                Collect(work, now);
+            }
+        }
+        catch (Exception bug)
+        {
+            FailUnexpected("end of a subflow", bug);
+            return;
         }
 
         work.Run(this);
@@ -335,6 +355,12 @@ internal sealed class BondDriver : IDeadlineOwner
     {
         foreach (var pump in Volatile.Read(ref _pumps))
         {
+            if (!pump.IsWorn && Math.Max(pump.Subflow.BytesSent, pump.Subflow.BytesReceived) >= WornAfterBytes)
+            {
+                pump.IsWorn = true;
+                _observer?.HandleSubflowWorn(pump);
+            }
+
             if (pump.Subflow.UnackedBytes == 0 || !pump.TrySample(out var sample)) continue;
             pump.Adapt(sample, pump.Subflow.SmoothedRtt, pump.Subflow.RateBytesPerSecond);
             lock (Gate)
@@ -416,20 +442,28 @@ internal sealed class BondDriver : IDeadlineOwner
         wait = Task.CompletedTask;
         var work = DriverWork.Take();
         BondStream stream;
-        lock (Gate)
+        try
         {
-            if (End is not null) throw new BondStreamException(StreamError.BondLost);
-            var now = Context.Clock.Now;
-            if (Bond.TryOpenStream(now) is not { } endpoint)
+            lock (Gate)
             {
-                _streamsAvailable ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
-                wait = _streamsAvailable.Task;
-                return null;
-            }
+                if (End is not null) throw new BondStreamException(StreamError.BondLost);
+                var now = Context.Clock.Now;
+                if (Bond.TryOpenStream(now) is not { } endpoint)
+                {
+                    _streamsAvailable ??= new(TaskCreationOptions.RunContinuationsAsynchronously);
+                    wait = _streamsAvailable.Task;
+                    return null;
+                }
 
-            stream = Link(new(this, endpoint) { Header = header });
-            written = Bond.Write(endpoint, headerBytes, now);
-            Collect(work, now);
+                stream = Link(new(this, endpoint) { Header = header });
+                written = Bond.Write(endpoint, headerBytes, now);
+                Collect(work, now);
+            }
+        }
+        catch (Exception bug) when (bug is not BondStreamException)
+        {
+            FailUnexpected("opening a stream", bug);
+            throw new BondStreamException(StreamError.BondLost);
         }
 
         work.Run(this);

@@ -6,6 +6,9 @@ namespace Bondline.Transport;
 internal interface IBondObserver
 {
     void HandleSubflowChanged(SubflowPump pump, SubflowState state, SubflowReason reason);
+
+    /// <summary>It has carried <see cref="BondDriver.WornAfterBytes"/>; told once, by the clock thread.</summary>
+    void HandleSubflowWorn(SubflowPump pump);
 }
 
 /// <summary>What a call into the bond left to do once its lock is released: start writes, complete waits, tell observers. Reused by its thread.</summary>

@@ -21,6 +21,7 @@ internal sealed class LoopbackPair : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _accepting;
     private readonly X509Certificate2 _identity;
+    private int _acceptedCount;
 
     public LoopbackPair(Func<BondHostOptions, BondHostOptions>? relay = null)
     {
@@ -42,6 +43,9 @@ internal sealed class LoopbackPair : IAsyncDisposable
 
     /// <summary>Connections are accepted and closed at once with a reset.</summary>
     public bool IsRefusing { get; set; }
+
+    /// <summary>Connections accepted so far.</summary>
+    public int Accepted => Volatile.Read(ref _acceptedCount);
 
     public JoinUrl Join => new(Authenticator.Token, [new HostPort("127.0.0.1", EndPoint.Port)], [Host.Pin]);
 
@@ -119,6 +123,7 @@ internal sealed class LoopbackPair : IAsyncDisposable
             while (true)
             {
                 var socket = await _listener.AcceptAsync(_stop.Token);
+                Interlocked.Increment(ref _acceptedCount);
                 if (IsRefusing)
                 {
                     socket.LingerState = new LingerOption(true, 0);
@@ -190,6 +195,8 @@ internal sealed class TestLog : ITransportLog
     public ConcurrentQueue<string> Bugs { get; } = new();
 
     public void BondEnded(BondId bond, BondEnd end) => Lines.Enqueue($"bond ended: {end}");
+
+    public void BondSilent(BondId bond) => Lines.Enqueue("bond silent");
 
     public void SubflowJoined(BondId bond, SubflowId subflow, string path, TimeSpan rtt) => Lines.Enqueue($"{subflow} joined on {path}, {rtt.TotalMilliseconds:0.0} ms");
 

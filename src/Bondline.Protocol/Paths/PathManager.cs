@@ -5,7 +5,7 @@ namespace Bondline.Protocol;
 /// <summary>Decides which subflows to dial and to close: observations in, commands out. No I/O, no clock; jitter comes from the seed.</summary>
 /// <remarks>
 /// While a path has no live subflow a new dial starts every 300 ms beside those in flight, so that a path that heals is used within a second: a connection in
-/// TCP's back-off is not waited for. A dead subflow is closed when its replacement has joined, not before: it may be the one that recovers. Not thread safe.
+/// TCP's back-off is not waited for. A dead or worn subflow is closed when its replacement has joined, not before: the dead one may be the one that recovers, the worn one carries on. Not thread safe.
 /// </remarks>
 public sealed class PathManager
 {
@@ -68,6 +68,10 @@ public sealed class PathManager
                 break;
             case PathObservation.SubflowChanged changed when FindSubflow(changed.Subflow, out var path) is { } subflow:
                 HandleChanged(path, subflow, changed, now);
+                break;
+            case PathObservation.SubflowWorn worn when FindSubflow(worn.Subflow, out var path) is { IsWorn: false } subflow:
+                subflow.IsWorn = true;
+                Restart(path, now);
                 break;
             case PathObservation.SubflowClosed closed when FindSubflow(closed.Subflow, out var path) is { } subflow:
                 path.Subflows.Remove(subflow);
@@ -189,7 +193,7 @@ public sealed class PathManager
         path.Dials.Remove(dial);
         (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced) = (0, null, null, false);
         AbandonDials(path);
-        if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false }))
+        if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false }))
         {
             _commands.Add(new PathCommand.Close(joined.Subflow, "not needed: the subflow it should replace is alive again"));
             return;
@@ -204,7 +208,7 @@ public sealed class PathManager
     {
         var wasLive = path.IsLive;
         (subflow.State, subflow.Reason) = (changed.State, changed.Reason);
-        if (changed.State == SubflowState.Active && !subflow.IsLost)
+        if (changed.State == SubflowState.Active && subflow is { IsLost: false, IsWorn: false })
         {
             path.IsDialForced = false;
             AbandonDials(path);
@@ -396,7 +400,7 @@ public sealed class PathManager
 
         public bool IsLive => Subflows.Exists(subflow => subflow.IsLive);
 
-        public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced);
+        public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced || Subflows.Exists(subflow => subflow.IsWorn));
     }
 
     private sealed class ManagedSubflow(SubflowId id, IPAddress? local)
@@ -410,6 +414,9 @@ public sealed class PathManager
         public SubflowReason Reason { get; set; }
 
         public bool IsLost { get; set; }
+
+        /// <summary>In use until its replacement has joined.</summary>
+        public bool IsWorn { get; set; }
 
         public bool IsLive => !IsLost && State is SubflowState.Active or SubflowState.Suspect;
     }

@@ -28,6 +28,9 @@ public abstract record PathObservation
     /// <summary>The bond judged a subflow's health.</summary>
     public sealed record SubflowChanged(SubflowId Subflow, SubflowState State, SubflowReason Reason) : PathObservation;
 
+    /// <summary>A subflow has carried as much as its keys may: it works on until another one on its path has joined.</summary>
+    public sealed record SubflowWorn(SubflowId Subflow) : PathObservation;
+
     /// <summary>A subflow's connection is closed.</summary>
     public sealed record SubflowClosed(SubflowId Subflow, string Why) : PathObservation;
 

@@ -91,7 +91,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
         var welcome = handshake.Welcome!;
         Interlocked.Exchange(ref _lastSubflow, 0);
-        var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer), welcome);
+        var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer) { WornAfterBytes = options.WornAfterBytes }, welcome);
         var pump = Attach(bond, socket, new SubflowId(0), dial, rtt, answered);
         if (welcome.Addresses.Count > 0) resolver.SetHosts(welcome.Addresses);
         Volatile.Write(ref _bond, bond);

@@ -77,6 +77,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     void IBondObserver.HandleSubflowChanged(SubflowPump pump, SubflowState state, SubflowReason reason) =>
         Post(new PathObservation.SubflowChanged(pump.Handle, state, reason));
 
+    void IBondObserver.HandleSubflowWorn(SubflowPump pump) => Post(new PathObservation.SubflowWorn(pump.Handle));
+
     void IDeadlineOwner.HandleDeadline(Instant now, TimeSpan late) => Post(new PathObservation.Timeout());
 
     void IDeadlineOwner.HandleResumed(Instant now) => Post(new PathObservation.Resumed());

@@ -21,6 +21,10 @@ public sealed record AgentLinkOptions
     /// <summary>Limits of the bond.</summary>
     public BondOptions Bond { get; init; } = BondOptions.Default;
 
+    /// <summary>Bytes in one direction after which a subflow is replaced by a new connection on its path: TLS keys are not renewed within one (docs/protocol.md, "Worn subflows").</summary>
+    /// <value>Default 2^38, 275 GB.</value>
+    public long WornAfterBytes { get; init; } = 1L << 38;
+
     /// <summary>The operating system.</summary>
     public INetworkPlatform Platform { get; init; } = NetworkPlatform.Current;
 

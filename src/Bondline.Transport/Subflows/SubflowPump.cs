@@ -67,6 +67,9 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     /// <summary>The write before ended a moment ago: more small messages are on their way, and wait for the thread pool together with this one.</summary>
     public bool IsHurried { get; private set; }
 
+    /// <summary>The clock thread's own: its end was asked for because it has carried enough.</summary>
+    public bool IsWorn { get; set; }
+
     /// <summary>Completes when the socket is closed and the bond has taken leave of the subflow. Never faults.</summary>
     public Task Completion => _finished.Task;
 

@@ -220,6 +220,27 @@ public sealed class PathManagerTests
     }
 
     [Fact]
+    public void A_worn_subflow_works_on_until_another_has_joined_on_its_path()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Join(world.DialOf("wlan0"), subflow: 2);
+        world.Take<PathCommand>();
+        world.Handle(new PathObservation.SubflowWorn(new(1)));
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.Refused, "x"));
+        Assert.Equal("eth0", Assert.Single(world.Take<PathCommand.Dial>()).Path);
+        world.Advance();
+        Assert.Equal("eth0", Assert.Single(world.Take<PathCommand.Dial>()).Path);
+        var dial = Assert.Single(world.InFlight);
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None)); // no reason to keep it
+        Assert.Empty(world.Take<PathCommand.Close>());
+        world.Join(dial, subflow: 3);
+        Assert.Equal(new SubflowId(1), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+        world.AdvanceTo(world.Now + TimeSpan.FromMinutes(1));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+    }
+
+    [Fact]
     public void When_the_bond_ends_the_next_dials_start_at_once()
     {
         var world = new World([], [Ethernet]);
@@ -241,7 +262,7 @@ public sealed class PathManagerTests
             for (var step = 0; step < 300; step++)
             {
                 var dial = world.InFlight.Count > 0 ? world.InFlight[random.Next(world.InFlight.Count)] : random.Next(1, 50);
-                switch (random.Next(9))
+                switch (random.Next(10))
                 {
                     case 0: world.Join(dial, ++subflow); break;
                     case 1: world.Handle(new PathObservation.DialFailed(dial, (DialFailure)random.Next(9), "x")); break;
@@ -250,6 +271,7 @@ public sealed class PathManagerTests
                     case 4: world.Handle(new PathObservation.SubflowClosed(new((ulong)random.Next(1, (int)subflow + 2)), "x")); break;
                     case 5: world.See([.. new[] { Ethernet, Wifi with { HasCarrier = random.Next(2) == 0 } }.Where(_ => random.Next(4) > 0)]); break;
                     case 6: world.Handle(new PathObservation.Resumed()); break;
+                    case 7: world.Handle(new PathObservation.SubflowWorn(new((ulong)random.Next(1, (int)subflow + 2)))); break;
                     default: world.Advance(); break;
                 }
 
