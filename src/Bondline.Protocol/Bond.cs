@@ -163,6 +163,13 @@ public sealed class Bond
     /// <returns>The bytes to write; 0 if there is nothing for this subflow now. After a result over 0 call again when they are written: a copy may then be due on another subflow, so poll the idle ones again too.</returns>
     public int PollTransmit(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.Poll(subflow, now, buffer);
 
+    /// <summary>Adds to what the last <see cref="PollTransmit"/> gave, before it is written: the subflow counts as writing all along.</summary>
+    /// <param name="subflow">The subflow whose write has not begun.</param>
+    /// <param name="now">The current instant.</param>
+    /// <param name="buffer">At least 16,384 bytes.</param>
+    /// <returns>The bytes to write as well; 0 if there is nothing more.</returns>
+    public int PollMore(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.PollMore(subflow, now, buffer);
+
     // ---------------------------------------------------------------- time
 
     /// <summary>When <see cref="HandleTimeout"/> is due; poll every idle subflow after it.</summary>

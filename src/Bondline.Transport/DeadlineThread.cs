@@ -87,10 +87,11 @@ internal sealed class DeadlineThread : IDisposable
                 _heap[_count++] = deadline;
             }
 
-            deadline.Due = due;
+            // One that is over already is due now: its owner is not to think that this thread was late.
+            deadline.Due = Instant.Later(due, _clock.Now);
             SiftDown(deadline.Index);
             SiftUp(deadline.Index);
-            if (due < _sleepsUntil) Monitor.Pulse(_gate);
+            if (deadline.Due < _sleepsUntil) Monitor.Pulse(_gate);
         }
     }
 

@@ -200,6 +200,14 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         return length;
     }
 
+    public int PollMore(Subflow subflow, Instant now, Span<byte> buffer)
+    {
+        if (subflow.State == SubflowState.Closed || bond.IsClosed) return 0;
+        var length = Compose(subflow, now, buffer);
+        subflow.BytesSent += length;
+        return length;
+    }
+
     private int Compose(Subflow subflow, Instant now, Span<byte> buffer)
     {
         var isFast = !subflow.IsStartup && subflow.Rate.BytesPerSecond >= BurstBytesPerSecond;

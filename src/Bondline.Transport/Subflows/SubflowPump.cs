@@ -135,7 +135,7 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     public void TopUp(Instant now)
     {
         if (!IsOver && !_isLarge && _buffer!.Length - _staged >= SmallBufferBytes)
-            _staged += _driver.Bond.PollTransmit(Subflow, now, _buffer.AsSpan(_staged, SmallBufferBytes));
+            _staged += _driver.Bond.PollMore(Subflow, now, _buffer.AsSpan(_staged, SmallBufferBytes));
     }
 
     /// <summary>The read loop; runs until the connection is over, then takes leave of the bond.</summary>
