@@ -18,7 +18,7 @@ public sealed class ReportTests
             {"event":"ready","url":"http://calm-otter.lab.test:8000","local":"http://127.0.0.1:3000","carrier":"bond"}
             {"event":"path","path":"eth0","state":"connecting"}
             {"event":"path","path":"eth0","state":"active","rttMs":10.2}
-            {"event":"path","path":"tun0","state":"left-out","reason":"vpn"}
+            {"event":"path","path":"tun0","state":"left-out","reason":"vpn","detail":"it is a VPN; name it in --paths to use it"}
             {"event":"error","code":"local-unreachable","message":"nothing listens on http://127.0.0.1:3000: it's \"down\"."}
             {"event":"error","code":"name-taken","message":"no. Take another --name."}
             {"event":"stats","upBytes":1500000,"downBytes":2,"framingBytes":6,"reinjectedBytes":3,"duplicatedBytes":4,"duplicatesReceivedBytes":7,"streams":5,"paths":[{"path":"eth0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3}]}

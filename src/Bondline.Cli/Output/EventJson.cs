@@ -10,9 +10,10 @@ internal sealed record ReadyLine(string Event, string Url, string Local, string 
     public ReadyLine(string url, string local, string carrier) : this("ready", url, local, carrier) { }
 }
 
-internal sealed record PathLine(string Event, string Path, string State, string? Reason, double? RttMs)
+/// <summary>A path's state changed; <c>reason</c> is a word for programs, <c>detail</c> a sentence for people.</summary>
+internal sealed record PathLine(string Event, string Path, string State, string? Reason, double? RttMs, string? Detail)
 {
-    public PathLine(string path, string state, string? reason, double? rttMs) : this("path", path, state, reason, rttMs) { }
+    public PathLine(string path, string state, string? reason, double? rttMs, string? detail) : this("path", path, state, reason, rttMs, detail) { }
 }
 
 internal sealed record ErrorLine(string Event, string Code, string Message)

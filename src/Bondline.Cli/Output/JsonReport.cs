@@ -15,7 +15,7 @@ internal sealed class JsonReport(TextWriter output) : IAgentReport
     public void PathChanged(PathReport path)
     {
         if (changes.IsNews(path))
-            Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null), EventJson.Lines.PathLine);
+            Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null, path.Detail), EventJson.Lines.PathLine);
     }
 
     public void Problem(AgentProblem problem) => Write(new ErrorLine(problem.Code, ErrorReport.Sentence(problem.Message, problem.Next)), EventJson.Lines.ErrorLine);

@@ -32,16 +32,19 @@ public sealed class BondedLab : ILabTunnel
 
     public LabProcess Agent { get; private set; } = null!;
 
+    /// <summary>What the agent is given as <c>--paths</c>; null: every link.</summary>
+    public string? Paths { get; init; }
+
     /// <summary>The URL each local target got from the last start of the agent.</summary>
     public IReadOnlyDictionary<string, string> Urls { get; private set; } = new Dictionary<string, string>();
 
     /// <summary>Every line of JSON the agent printed until it was ready.</summary>
     public IReadOnlyList<string> AgentEvents => _events;
 
-    /// <summary>Starts the network and the relay.</summary>
-    public static async Task<BondedLab> StartAsync(LabOptions? options = null)
+    /// <summary>Starts the network and the relay; <paramref name="paths"/> becomes <see cref="Paths"/>.</summary>
+    public static async Task<BondedLab> StartAsync(LabOptions? options = null, string? paths = null)
     {
-        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new()));
+        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths };
         try
         {
             await lab.StartRelayAsync();
@@ -80,7 +83,7 @@ public sealed class BondedLab : ILabTunnel
     public async Task StartAgentAsync(int tunnels, IEnumerable<string> arguments)
     {
         _agentArguments = [.. arguments];
-        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", string.Join(',', Network.Links.Select(link => link.Name)), "--json", "--stats"], _environment);
+        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", Paths ?? string.Join(',', Network.Links.Select(link => link.Name)), "--json", "--stats"], _environment);
         await WaitUntilReadyAsync(tunnels);
     }
 

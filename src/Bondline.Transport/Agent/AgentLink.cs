@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
@@ -26,6 +28,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private Func<AgentBond, CancellationToken, Task> _onBond = null!;
     private Task _bondRun = Task.CompletedTask;
     private Task? _resolving;
+    private IReadOnlyList<InterfaceView> _interfaces = [];
     private Task? _run;
     private bool _isStopping;
 
@@ -129,6 +132,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     Handle(new PathObservation.DialJoined(joined.Dial, joined.Pump.Handle, joined.Pump.Local?.Address), over);
                     break;
                 case PathObservation.Interfaces interfaces:
+                    _interfaces = interfaces.All;
                     Handle(new PathObservation.Relay(_resolver.Locate()), over); // the routes to it may have changed too
                     Handle(interfaces, over);
                     break;
@@ -296,7 +300,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private void Report(PathCommand.Report report)
     {
         var detail = report.Detail;
-        if (report.Reason == "timeout" && _options.Platform.IsReplyFiltered(report.Path, out var explanation)) detail = $"{detail}; {explanation}";
+        if (report.Reason == "timeout" && IsReplyFiltered(report.Path, out var explanation)) detail = $"{detail}; {explanation}";
         var state = report.Situation switch
         {
             PathSituation.Connecting => PathState.Connecting,
@@ -310,6 +314,14 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         var shown = new PathReport(report.Path, state, report.Reason, detail, rtt);
         lock (_reportsGate) _reports[report.Path] = shown;
         PathChanged?.Invoke(shown);
+    }
+
+    /// <summary>A strict filter drops replies only where the system itself would reach the relay another way, and only of IPv4.</summary>
+    private bool IsReplyFiltered(string path, [NotNullWhen(true)] out string? explanation)
+    {
+        explanation = null;
+        return _resolver.Locate().Any(relay => relay is { SystemInterface: not 0, EndPoint.AddressFamily: AddressFamily.InterNetwork } && !_interfaces.Any(seen => seen.Name == path && seen.Index == relay.SystemInterface))
+            && _options.Platform.IsReplyFiltered(path, out explanation);
     }
 
     private void Post(object input) => _inputs.Writer.TryWrite(input);

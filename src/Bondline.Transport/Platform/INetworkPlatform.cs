@@ -40,7 +40,7 @@ public interface INetworkPlatform
     /// <summary>A new watch over the interfaces; the caller disposes it.</summary>
     INetworkWatch Watch();
 
-    /// <summary>Why replies on <paramref name="interfaceName"/> would be dropped by a system setting; null if they would not.</summary>
+    /// <summary>Why a system setting drops replies that arrive on <paramref name="interfaceName"/> while the route to their sender is over another interface; null if none does.</summary>
     bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation);
 }
 

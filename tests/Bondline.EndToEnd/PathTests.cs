@@ -1,0 +1,61 @@
+using System.Net;
+using System.Text.Json;
+using Bondline.Lab;
+
+namespace Bondline.EndToEnd;
+
+/// <summary>What <c>--paths</c> says holds, and a path that cannot work says why.</summary>
+[Trait("Mode", "normal")]
+public class PathTests
+{
+    private static readonly IPEndPoint Service = new(IPAddress.Loopback, 9100);
+
+    private static LabOptions TwoLinks => new() { Links = [LinkOptions.Symmetric("eth0", 40, 10), LinkOptions.Symmetric("usb0", 20, 40)] };
+
+    [Theory]
+    [InlineData("backup")]
+    [InlineData("metered")]
+    public async Task A_path_kept_back_carries_next_to_nothing_until_the_other_one_fails(string policy)
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks, $"eth0,usb0:{policy}");
+        await lab.OpenAsync(Service.Port);
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Service });
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Service.Port) });
+        await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(1));
+        var (eth0, usb0) = (await lab.Network["eth0"].CountersAsync(), await lab.Network["usb0"].CountersAsync());
+        await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(2));
+        var normal = (await lab.Network["eth0"].CountersAsync()).Up.Bytes - eth0.Up.Bytes;
+        var kept = (await lab.Network["usb0"].CountersAsync()).Up.Bytes - usb0.Up.Bytes;
+        Assert.True(normal > 7_000_000 && kept < normal / 50, $"eth0 carried {normal} bytes, usb0 {kept}");
+
+        await lab.Network["eth0"].SilenceAsync();
+        await receiver.ReportAsync(); // what comes from now on
+        var first = (await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(2))).Bulk!; // it has to find its rate first, and sends again what the other one had
+        var later = (await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(2))).Bulk!;
+        Assert.True(first.LongestGap.Length < 1_000_000 && later.MegabitsPerSecond > 15, $"longest gap {first.LongestGap.Length / 1000} ms, then {first.MegabitsPerSecond:0.0} and {later.MegabitsPerSecond:0.0} Mbit/s of 20");
+    }
+
+    [Fact]
+    public async Task A_strict_filter_that_drops_a_paths_replies_is_explained_once()
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks);
+        lab.Network.Laptop.Run(() =>
+        {
+            // The larger of the two holds; eth0 keeps the loose one of the lab, and has the better route.
+            File.WriteAllText("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+            File.WriteAllText("/proc/sys/net/ipv4/conf/usb0/rp_filter", "1");
+            return true;
+        });
+        await lab.StartAgentAsync(Service.Port);
+        var seen = lab.AgentEvents.ToList();
+        while (!seen.Exists(IsExplained)) seen.Add(await lab.ReadAgentAsync());
+        for (var ticks = 0; ticks < 3; ticks += seen[^1].Contains("\"stats\"", StringComparison.Ordinal) ? 1 : 0) seen.Add(await lab.ReadAgentAsync());
+        using var line = JsonDocument.Parse(Assert.Single(seen, IsExplained));
+        Assert.Equal(("usb0", "connecting", "timeout"), (Text("path"), Text("state"), Text("reason")));
+        Assert.Contains("sysctl net.ipv4.conf.all.rp_filter=2", Text("detail"));
+
+        string? Text(string name) => line.RootElement.GetProperty(name).GetString();
+
+        static bool IsExplained(string line) => line.Contains("rp_filter", StringComparison.Ordinal);
+    }
+}
