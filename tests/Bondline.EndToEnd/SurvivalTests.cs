@@ -32,6 +32,25 @@ public class SurvivalTests
     }
 
     [Fact]
+    [Trait("Mode", "long")]
+    public async Task Every_stream_goes_on_after_the_agent_was_stopped_for_half_a_minute()
+    {
+        const long bytes = 256 << 20;
+        await using var lab = await BondedLab.StartAsync();
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await lab.OpenAsync(echo.Port, Later.Port);
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Later, Bytes = bytes });
+        await using var hold = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Hold) { Connect = lab.Visit(echo.Port), Connections = 100 });
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Later.Port) });
+        await receiver.ReportAsync(atLeast: bytes / 8);
+        await lab.Agent.SignalAsync("STOP");
+        await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(30));
+        await lab.Agent.SignalAsync("CONT");
+        await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds((bytes * 8 / 50e6) + 30));
+        Assert.Equal(100, (await hold.ReportAsync()).Hold!.Alive);
+    }
+
+    [Fact]
     public async Task A_killed_agent_gets_its_port_back_at_once()
     {
         await using var lab = await BondedLab.StartAsync();

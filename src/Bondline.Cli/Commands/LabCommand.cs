@@ -13,6 +13,7 @@ internal static class LabCommand
         var command = new Command("lab", "Emulated networks to try bondline on.") { Hidden = true };
         command.Add(CreateUp(host));
         command.Add(LabMeasureCommand.Create(host, Reporting));
+        command.Add(LabCompareCommand.Create(host, Reporting));
         command.Add(CreateLink(host));
         command.Add(CreateTraffic(host));
         return command;

@@ -17,7 +17,7 @@ internal static class LabMeasureCommand
         var link = new Option<string>("--on") { Description = "The link it happens to.", DefaultValueFactory = _ => "eth0" };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure, or how long the fault lasts.", DefaultValueFactory = _ => 5 };
         var loss = new Option<double>("--loss") { Description = "Percent of packets lost on every link, each way." };
-        var with = new Option<string>("--with") { Description = "bondline, ssh (ssh -R) or ssh-mptcp (the same under mptcpize).", DefaultValueFactory = _ => "bondline" };
+        var with = new Option<string>("--with") { Description = "bondline, mptcp (no tunnel: plain programs under mptcpize), ssh (ssh -R) or ssh-mptcp (the same under mptcpize).", DefaultValueFactory = _ => "bondline" };
         var repeat = new Option<int>("--repeat") { Description = "How often.", DefaultValueFactory = _ => 1 };
         var command = new Command("measure", "Measure one thing in a new lab.") { what, links, control, down, fault, link, seconds, loss, with, repeat };
         command.SetAction((line, _) => report(host, async () =>
@@ -48,12 +48,13 @@ internal static class LabMeasureCommand
         return command;
     }
 
-    private static async Task<ILabTunnel> StartAsync(string with, LabOptions options) => with switch
+    internal static async Task<ILabPeer> StartAsync(string with, LabOptions options) => with switch
     {
         "bondline" => await BondedLab.StartAsync(options),
+        "mptcp" => await MultipathLab.StartAsync(options),
         "ssh" => await SshLab.StartAsync(options, isMultipath: false),
         "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
-        _ => throw new LabException($"\"{with}\" is no tunnel to measure; bondline, ssh and ssh-mptcp are."),
+        _ => throw new LabException($"\"{with}\" cannot be measured; bondline, mptcp, ssh and ssh-mptcp can."),
     };
 
     private static string Describe(IReadOnlyList<double> rates) =>

@@ -52,10 +52,10 @@ public sealed record PingResult(Distribution RoundTrip, double BulkMegabits, Sen
         string.Create(CultureInfo.InvariantCulture, $"median {RoundTrip.Median / 1000.0:0.0} ms, p99 {RoundTrip.P99 / 1000.0:0.0} ms, most {RoundTrip.Most / 1000.0:0.0} ms of {RoundTrip.Count} pings, beside {BulkMegabits:0.0} Mbit/s{Scenario.After(Sent)}");
 }
 
-/// <summary>The measurements the promises are about; each starts its own traffic through a <see cref="ILabTunnel"/> and ends it. Tests assert on them, benchmarks print them.</summary>
+/// <summary>The measurements the promises are about; each starts its own traffic through an <see cref="ILabPeer"/> and ends it. Tests assert on them, benchmarks print them.</summary>
 public static class Scenario
 {
-    private static readonly IPEndPoint AnyLocal = new(IPAddress.Loopback, 0);
+    private static readonly IPEndPoint AnyLocal = new(IPAddress.Loopback, 0), AnyAtRelay = new(LabNetwork.Address, 0);
 
     /// <summary>Plain TCP connections, one bound to each link, all at once: what the links give without a bond.</summary>
     public static async Task<IReadOnlyList<double>> PlainAsync(LabNetwork network, Flow flow, TimeSpan warmUp, TimeSpan duration, params IEnumerable<string> links)
@@ -85,7 +85,7 @@ public static class Scenario
     }
 
     /// <summary>One TCP connection through a tunnel.</summary>
-    public static async Task<RateResult> BulkAsync(ILabTunnel lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
+    public static async Task<RateResult> BulkAsync(ILabPeer lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
         await Task.Delay(warmUp);
@@ -99,7 +99,7 @@ public static class Scenario
     }
 
     /// <summary>Records while a fault of <paramref name="length"/> happens to a link.</summary>
-    public static async Task<RecordResult> RecordsAsync(ILabTunnel lab, Flow flow, Fault fault, string link, TimeSpan length)
+    public static async Task<RecordResult> RecordsAsync(ILabPeer lab, Flow flow, Fault fault, string link, TimeSpan length)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendRecords, TrafficRole.ReceiveRecords);
         await Task.Delay(TimeSpan.FromSeconds(3));
@@ -113,7 +113,7 @@ public static class Scenario
     }
 
     /// <summary>Bulk while a fault of <paramref name="length"/> happens to a link, and the link's share from one second after it is over.</summary>
-    public static async Task<BulkFaultResult> BulkFaultAsync(ILabTunnel lab, Flow flow, Fault fault, string link, TimeSpan length)
+    public static async Task<BulkFaultResult> BulkFaultAsync(ILabPeer lab, Flow flow, Fault fault, string link, TimeSpan length)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
         await Task.Delay(TimeSpan.FromSeconds(4));
@@ -141,11 +141,15 @@ public static class Scenario
     }
 
     /// <summary>Pings of 64 bytes every 20 ms on one stream beside bulk on another.</summary>
-    public static async Task<PingResult> PingBesideBulkAsync(ILabTunnel lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
+    public static async Task<PingResult> PingBesideBulkAsync(ILabPeer lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
     {
-        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await using var echo = lab is ILabTunnel
+            ? await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal })
+            : await StartMultipathAsync(lab, lab.Network.Relay, new(TrafficRole.Echo) { Listen = AnyAtRelay });
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk, echo.Port);
-        await using var ping = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = lab.Visit(echo.Port) });
+        await using var ping = lab is ILabTunnel tunnel
+            ? await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = tunnel.Visit(echo.Port) })
+            : await StartMultipathAsync(lab, lab.Network.Laptop, new(TrafficRole.Ping) { Connect = new(LabNetwork.Address, echo.Port) });
         await Task.Delay(warmUp);
         var sentBefore = await lab.SentAsync();
         await ping.ReportAsync();
@@ -178,7 +182,7 @@ public static class Scenario
     internal static string After(SentBytes? sent) => sent is null ? "" : $", {sent}";
 
     /// <summary>The laptop's numbers, so only for what it sends.</summary>
-    private static async Task<SentBytes?> SentSinceAsync(ILabTunnel lab, Flow flow, SentBytes? before) =>
+    private static async Task<SentBytes?> SentSinceAsync(ILabPeer lab, Flow flow, SentBytes? before) =>
         flow == Flow.Up && before is not null && await lab.SentAsync() is { } after ? after - before : null;
 
     private static double LinkMegabits(LinkCounters before, LinkCounters after, Flow flow, TimeSpan duration)
@@ -187,24 +191,32 @@ public static class Scenario
         return bytes * 8 / duration.TotalSeconds / 1e6;
     }
 
-    /// <summary>A service on the laptop behind a tunnel, and its visitor.</summary>
-    private sealed class Pair(LabTraffic service, LabTraffic visitor, Flow flow) : IAsyncDisposable
-    {
-        public LabTraffic Receiver => flow == Flow.Up ? visitor : service;
+    private static Task<LabTraffic> StartMultipathAsync(ILabPeer lab, Linux.NetworkNamespace inside, TrafficOptions options) =>
+        LabTraffic.StartAsync(lab.Network.Program, inside, options, isMultipath: true);
 
-        public static async Task<Pair> StartAsync(ILabTunnel lab, Flow flow, TrafficRole send, TrafficRole receive, params int[] otherPorts)
+    /// <summary>The two ends of a stream: a service behind a tunnel and its visitor, or without a tunnel a program at the relay and one that connects to it.</summary>
+    private sealed class Pair(LabTraffic laptop, LabTraffic relay, Flow flow) : IAsyncDisposable
+    {
+        public LabTraffic Receiver => flow == Flow.Up ? relay : laptop;
+
+        public static async Task<Pair> StartAsync(ILabPeer lab, Flow flow, TrafficRole send, TrafficRole receive, params int[] otherPorts)
         {
-            var program = lab.Network.Program;
-            var service = await LabTraffic.StartAsync(program, lab.Network.Laptop, new(flow == Flow.Up ? send : receive) { Listen = AnyLocal, IsHashed = false });
-            await lab.OpenAsync([service.Port, .. otherPorts]);
-            var visitor = await LabTraffic.StartAsync(program, lab.Network.Relay, new(flow == Flow.Up ? receive : send) { Connect = lab.Visit(service.Port), IsHashed = false });
-            return new(service, visitor, flow);
+            var (program, network) = (lab.Network.Program, lab.Network);
+            var (onLaptop, atRelay) = (new TrafficOptions(flow == Flow.Up ? send : receive) { IsHashed = false }, new TrafficOptions(flow == Flow.Up ? receive : send) { IsHashed = false });
+            if (lab is ILabTunnel tunnel)
+            {
+                var service = await LabTraffic.StartAsync(program, network.Laptop, onLaptop with { Listen = AnyLocal });
+                await tunnel.OpenAsync([service.Port, .. otherPorts]);
+                return new(service, await LabTraffic.StartAsync(program, network.Relay, atRelay with { Connect = tunnel.Visit(service.Port) }), flow);
+            }
+            var server = await StartMultipathAsync(lab, network.Relay, atRelay with { Listen = AnyAtRelay });
+            return new(await StartMultipathAsync(lab, network.Laptop, onLaptop with { Connect = new(LabNetwork.Address, server.Port) }), server, flow);
         }
 
         public async ValueTask DisposeAsync()
         {
-            await visitor.DisposeAsync();
-            await service.DisposeAsync();
+            await relay.DisposeAsync();
+            await laptop.DisposeAsync();
         }
     }
 }
