@@ -320,14 +320,16 @@ public sealed class Bond
     internal long SendRoom(StreamEndpoint stream)
     {
         // Twice what all subflows carry in the slowest one's round trip: bytes on the quick ones are held until the slow ones' are there too.
-        double rate = 0, slowest = 0;
+        // And twice what those in start-up may have in flight, whose rate is not known yet: what never fills their cap never lets it grow.
+        double rate = 0, slowest = 0, hoped = 0;
         foreach (var subflow in _subflows)
         {
             if (subflow.State != SubflowState.Active) continue;
+            if (subflow.IsStartup) hoped += 2 * subflow.CapBytes;
             rate += subflow.RateBytesPerSecond;
             slowest = Math.Max(slowest, subflow.Rtt.Smoothed.TotalSeconds);
         }
-        var limit = (long)Math.Min(Options.MaxStreamSendBufferBytes, LeastStreamSendBytes + 2 * rate * slowest);
+        var limit = (long)Math.Min(Options.MaxStreamSendBufferBytes, LeastStreamSendBytes + hoped + 2 * rate * slowest);
         if (_transmitter.BufferedBytes >= MaxBufferedSendBytes) limit = CrowdedStreamSendBytes;
         return limit - (long)(stream.Sending.End - stream.Sending.Start);
     }
