@@ -1,7 +1,7 @@
+using System.CommandLine;
 using Bondline.Agent;
 using Bondline.Cli.Commands;
 using Bondline.Protocol;
-using System.CommandLine;
 
 namespace Bondline.Cli;
 
