@@ -13,6 +13,9 @@ public class SurvivalTests
     private static readonly IPEndPoint Later = new(IPAddress.Loopback, 9100);
     private static readonly bool IsLong = Environment.GetEnvironmentVariable("BONDLINE_TEST") == "long";
 
+    /// <summary>What <see cref="LinksFor"/> knows.</summary>
+    public static TheoryData<string> BadLinks => ["loss", "jitter", "mtu", "flaps", "skew"];
+
     [Fact]
     public async Task Every_stream_goes_on_after_all_links_were_silent()
     {
@@ -81,12 +84,7 @@ public class SurvivalTests
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(2), $"{watch.Elapsed}");
     }
 
-    [Theory]
-    [InlineData("loss")]
-    [InlineData("jitter")]
-    [InlineData("mtu")]
-    [InlineData("flaps")]
-    [InlineData("skew")]
+    [Theory, MemberData(nameof(BadLinks))]
     public async Task Bytes_are_whole_on_bad_links(string what)
     {
         const long bytes = 24 << 20;
@@ -103,12 +101,7 @@ public class SurvivalTests
         Assert.True(report.LongestGap.Length < 1_000_000, $"stalled for {report.LongestGap.Length / 1000} ms");
     }
 
-    [Theory]
-    [InlineData("loss")]
-    [InlineData("jitter")]
-    [InlineData("mtu")]
-    [InlineData("flaps")]
-    [InlineData("skew")]
+    [Theory, MemberData(nameof(BadLinks))]
     public async Task Bad_links_are_hardly_slower_together_than_the_best_alone(string what)
     {
         var duration = TimeSpan.FromSeconds(6);
