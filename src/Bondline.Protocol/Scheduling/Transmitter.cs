@@ -210,7 +210,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     private int Compose(Subflow subflow, Instant now, Span<byte> buffer)
     {
-        var isFast = !subflow.IsStartup && subflow.Rate.BytesPerSecond >= BurstBytesPerSecond;
+        var isFast = subflow.Rate.BytesPerSecond >= BurstBytesPerSecond;
         var limit = Math.Min(buffer.Length, isFast ? buffer.Length : Math.Max(Frame.MaxLength, subflow.FrameLimit));
         var room = buffer[..limit];
         var position = WriteAnswers(subflow, now, room);

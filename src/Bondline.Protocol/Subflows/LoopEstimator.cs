@@ -20,7 +20,7 @@ internal struct LoopEstimator
     private int _count, _drainedCount;
     private Instant _measuredAt, _drainedSince;
     private double _rateMark;
-    private bool _isDoubtful;
+    private bool _isDoubtful, _isMeasured;
 
     public LoopEstimator(TimeSpan initial, Instant now)
     {
@@ -32,6 +32,12 @@ internal struct LoopEstimator
 
     /// <summary>Time to drain the subflow and measure again: the last time is long ago, acks take much longer of late, or the rate fell.</summary>
     public readonly bool IsStale(Instant now) => _isDoubtful || now - _measuredAt > Lifetime;
+
+    /// <summary>An acknowledgement takes no longer than a PONG and the peer's ack delay. Until one was measured that bounds the first guess, which the work of a handshake may have made far too long.</summary>
+    public void HandleRoundTrip(TimeSpan withAckDelay)
+    {
+        if (!_isMeasured && withAckDelay < Base) Base = withAckDelay;
+    }
 
     public void Add(TimeSpan sample, bool wasDrained, Instant now)
     {
@@ -81,5 +87,6 @@ internal struct LoopEstimator
         Base = average;
         _measuredAt = now;
         _isDoubtful = false;
+        _isMeasured = true;
     }
 }
