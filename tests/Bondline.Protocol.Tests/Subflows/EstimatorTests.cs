@@ -20,6 +20,18 @@ public sealed class EstimatorTests
     }
 
     [Fact]
+    public void A_handshake_that_took_long_is_not_the_loop_for_long()
+    {
+        var net = new SimulatedNetwork(seed: 65, [new("path", 4000, 140)]);
+        net.RunFor(TimeSpan.FromSeconds(1));
+        Assert.InRange(net.Relay.Bond.Subflows[0].Loop.Base.TotalMilliseconds, 140, 150);
+        net.Paths[0].RoundTrip = TimeSpan.FromMilliseconds(0.3);
+        net.Open(BondRole.Relay, new() { Length = 20_000, IsEndless = true });
+        net.RunFor(TimeSpan.FromSeconds(3));
+        Assert.InRange(net.Relay.Bond.Subflows[0].Loop.Base.TotalMilliseconds, 0.3, 6); // a PONG and the ack delay: no bulk has measured it
+    }
+
+    [Fact]
     public void A_path_that_becomes_longer_keeps_its_rate()
     {
         var net = new SimulatedNetwork(seed: 61, [new("path", 40, 20)]);
