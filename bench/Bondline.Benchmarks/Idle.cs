@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Bondline.Protocol;
-using Bondline.Transport;
 
 namespace Bondline.Benchmarks;
 
@@ -35,34 +34,30 @@ internal static class Idle
         }
     }
 
-    /// <summary>This process is the relay; another one is all the agents.</summary>
-    public static async Task BondsAsync(int number)
+    /// <summary>The program's own relay; this process is all the agents. The first fifth of them is what the rest is measured against.</summary>
+    public static async Task BondsAsync(string program, int number)
     {
-        const int First = 50;
-        await using var relay = new LoopbackRelay();
-        using var agents = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["idle-agents", (First + number).ToString(System.Globalization.CultureInfo.InvariantCulture)])
-        {
-            RedirectStandardInput = true,
-        })!;
-        await agents.StandardInput.WriteLineAsync(relay.Join.Format());
-        await agents.StandardInput.FlushAsync();
-        var kept = new List<RelayBond>();
-        while (kept.Count < First) kept.Add(await relay.NextBondAsync());
-        var before = Memory();
-        while (kept.Count < First + number) kept.Add(await relay.NextBondAsync());
-        Print("bond, relay", number, before);
-        GC.KeepAlive(kept);
-        agents.StandardInput.Close();
-        await agents.WaitForExitAsync();
+        var each = await MeasureBondsAsync(program, number / 5, number, Console.Error);
+        Console.WriteLine($"idle bond of one subflow: {each} bytes resident at the relay, from {number / 5} bonds to {number}");
     }
 
-    /// <summary>Opens bonds to the relay whose join URL comes on standard input, and keeps them until that ends.</summary>
-    public static async Task AgentsAsync(int number)
+    /// <returns>Bytes resident at the relay for each bond beyond the <paramref name="first"/> ones, up to <paramref name="last"/>.</returns>
+    public static async Task<long> MeasureBondsAsync(string program, int first, int last, TextWriter progress)
     {
-        if (!JoinUrl.TryParse(await Console.In.ReadLineAsync() ?? "", out var join, out var error)) throw new ArgumentException(error);
-        await Parallel.ForEachAsync(Enumerable.Range(0, number), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (_, _) => await LoopbackRelay.OpenAgentAsync(join));
-        await Console.In.ReadToEndAsync();
-        Environment.Exit(0); // the links run until then
+        await using var tunnels = await LoopbackTunnels.StartRelayAsync(program);
+        if (!JoinUrl.TryParse(tunnels.Join, out var join, out var error)) throw new ArgumentException(error);
+        await using var agents = new IdleAgents(join);
+        await agents.OpenAsync(first);
+        var before = await RestingAsync(tunnels.Relay.Id);
+        for (var opened = first; opened < last;)
+        {
+            var more = Math.Min(500, last - opened);
+            await agents.OpenAsync(more);
+            opened += more;
+            await progress.WriteLineAsync($"{opened} bonds: {Resident(tunnels.Relay.Id) >> 20} MB resident at the relay");
+        }
+
+        return (await RestingAsync(tunnels.Relay.Id) - before) / (last - first);
     }
 
     /// <summary>The program's own relay; visitors' connections that say nothing come from this process, and another one is the local service.</summary>
@@ -95,12 +90,6 @@ internal static class Idle
                 if (await visitor.ReceiveAsync(buffer) == 0) throw new IOException($"The tunnel closed visitor {visitors.Count}.");
             }
         }
-
-        static long Resident(int id)
-        {
-            using var process = Process.GetProcessById(id);
-            return process.WorkingSet64;
-        }
     }
 
     /// <summary>Answers each connection's first byte with one, then keeps it until standard input ends.</summary>
@@ -123,6 +112,19 @@ internal static class Idle
         });
         await Task.WhenAny(Console.In.ReadToEndAsync(), serving);
         Environment.Exit(0);
+    }
+
+    /// <summary>What is resident after some of the PINGs that a waiting bond answers.</summary>
+    private static async Task<long> RestingAsync(int id)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        return Resident(id);
+    }
+
+    private static long Resident(int id)
+    {
+        using var process = Process.GetProcessById(id);
+        return process.WorkingSet64;
     }
 
     private static (long Managed, long Resident) Memory()

@@ -24,7 +24,26 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
 
     public LabProcess Relay { get; private set; } = null!;
 
+    /// <summary>What an agent needs to join the relay.</summary>
+    public string Join { get; private set; } = "";
+
     public LabProcess Agent { get; private set; } = null!;
+
+    /// <summary>The relay alone.</summary>
+    public static async Task<LoopbackTunnels> StartRelayAsync(string program)
+    {
+        var tunnels = new LoopbackTunnels(program);
+        try
+        {
+            await tunnels.StartRelayAsync();
+            return tunnels;
+        }
+        catch
+        {
+            await tunnels.DisposeAsync();
+            throw;
+        }
+    }
 
     public static async Task<LoopbackTunnels> StartAsync(string program, bool withSsh, params int[] localPorts)
     {
@@ -69,14 +88,20 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
         _folder.Delete(recursive: true);
     }
 
-    private async Task StartOursAsync(int[] localPorts)
+    private async Task StartRelayAsync()
     {
         var port = FreePort();
         var data = Path("relay");
         Relay = Start(_program, "relay", "--listen", "127.0.0.1", "--https-port", $"{port}", "--http-port", $"{FreePort()}", "--tcp-ports", "7000-7099", "--data", data, "--json");
         await Relay.WaitForLineAsync("\"listening\"", StartLimit);
         var join = await LabProcess.RunAsync(null, _program, ["relay", "token", "create", "bench", "--data", data, "--host", $"127.0.0.1:{port}"]);
-        var joinFile = WriteFile("join", join.ThrowIfFailed("bondline relay token create").Output.Trim());
+        Join = join.ThrowIfFailed("bondline relay token create").Output.Trim();
+    }
+
+    private async Task StartOursAsync(int[] localPorts)
+    {
+        await StartRelayAsync();
+        var joinFile = WriteFile("join", Join);
         Agent = Start(_program, ["tcp", .. localPorts.Select(local => $"{local}"), "--relay", $"@{joinFile}", "--json"]);
         Ours = new int[localPorts.Length];
         for (var i = 0; i < localPorts.Length; i++)

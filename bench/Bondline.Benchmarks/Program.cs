@@ -9,23 +9,22 @@ switch (args.FirstOrDefault())
     case "bulk": await Bulk.BondAsync(number > 0 ? number : 2048); break;
     case "requests": await Requests.RunAsync(number > 0 ? number : 32); break;
     case "idle-streams": await Idle.StreamsAsync(number > 0 ? number : 10_000); break;
-    case "idle-bonds": await Idle.BondsAsync(number > 0 ? number : 500); break;
+    case "idle-bonds": await Idle.BondsAsync(program, number > 0 ? number : 5000); break;
     case "ssh": await AgainstSsh.RunAsync(program, number > 0 ? number : 5); break;
     case "alone": await AgainstSsh.AloneAsync(program, args[1], number); break;
     case "idle-visitors": await Idle.VisitorsAsync(program, number > 0 ? number : 15_000); break;
     case "idle-service": await Idle.ServiceAsync(); break;
-    case "idle-agents": await Idle.AgentsAsync(number); break;
     default:
         Console.Error.WriteLine("""
             ssh [ROUNDS]            .build/native/bondline beside ssh -R, in turn: bulk both ways, and wrk against nginx
             idle-visitors [NUMBER]  bytes of memory per idle connection through .build/native/bondline's TCP tunnel
+            idle-bonds [NUMBER]     bytes of memory per idle bond of one subflow at .build/native/bondline's relay; this process is all the agents
             alone WHAT SECONDS      the program alone, for a profiler: download, upload or requests
             Both ends in this process:
             tls [MiB]               SslStream alone: 128 KiB reads and writes
             bulk [MiB]              the same over one stream of a bond
             requests [CONNECTIONS]  64 bytes there and back, one stream each
             idle-streams [NUMBER]   bytes of memory per idle stream, both ends
-            idle-bonds [NUMBER]     bytes of memory per idle bond of one subflow, at the relay
             """);
         return 64;
 }

@@ -1,0 +1,65 @@
+using System.Buffers;
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using Bondline.Protocol;
+using Bondline.Transport;
+
+namespace Bondline.Benchmarks;
+
+/// <summary>Thousands of agents in one process, each a bond of one subflow with its control stream; they answer what the relay asks, and one clock serves all.</summary>
+internal sealed class IdleAgents(JoinUrl join) : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Transport.TransportContext _context = new(TimeProvider.System, NetworkPlatform.Current, SilentTransportLog.Instance);
+    private readonly List<(BondDriver Driver, BondStream Control, Task Running)> _agents = [];
+
+    /// <summary>Opens more of them, some at a time.</summary>
+    public async Task OpenAsync(int number)
+    {
+        var opening = new ParallelOptions { MaxDegreeOfParallelism = 4 };
+        await Parallel.ForEachAsync(Enumerable.Range(0, number), opening, async (_, stop) =>
+        {
+            var agent = await OpenAsync(stop);
+            lock (_agents) _agents.Add(agent);
+        });
+        foreach (var (driver, _, _) in _agents)
+            if (driver.Completion.IsCompleted) throw new IOException($"A bond ended: {await driver.Completion}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var (driver, _, _) in _agents) driver.Fail(ProtocolError.None, "");
+        foreach (var (driver, control, running) in _agents)
+        {
+            await driver.Closed;
+            await running;
+            await control.DisposeAsync();
+        }
+
+        _context.Dispose();
+    }
+
+    private async Task<(BondDriver Driver, BondStream Control, Task Running)> OpenAsync(CancellationToken stop)
+    {
+        using var time = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        time.CancelAfter(Patience);
+        var tcp = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await tcp.ConnectAsync(new IPEndPoint(IPAddress.Loopback, join.Hosts[0].Port), time.Token);
+        var socket = await SubflowSocket.AuthenticateAsAgentAsync(tcp, _context.Platform, join.Hosts[0].Host, join.Pins, time.Token);
+        await using var closing = time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket);
+        var handshake = AgentHandshake.Open(join.Token, Guid.NewGuid(), RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
+        var (early, rtt) = await HandshakeExchange.RunAsync(socket, handshake, _context.Clock);
+        var driver = new BondDriver(BondRole.Agent, handshake.Welcome!.BondId, BondOptions.Default, _context, observer: null);
+        var pump = driver.TryAttach(socket, new SubflowId(0), SubflowPolicy.Normal, rtt, "lo")!;
+        var running = pump.RunAsync(early);
+
+        // As an agent's first request does, it makes the relay read; there is no such tunnel, so nothing else follows.
+        var control = await driver.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, time.Token);
+        var message = new ArrayBufferWriter<byte>();
+        ControlCodec.Write(new UnregisterTunnel(1), message);
+        await control.WriteAsync(message.WrittenMemory, time.Token);
+        return (driver, control, running);
+    }
+}
