@@ -37,12 +37,13 @@ internal static class Idle
     /// <summary>The program's own relay; this process is all the agents. The first fifth of them is what the rest is measured against.</summary>
     public static async Task BondsAsync(string program, int number)
     {
-        var each = await MeasureBondsAsync(program, number / 5, number, Console.Error);
-        Console.WriteLine($"idle bond of one subflow: {each} bytes resident at the relay, from {number / 5} bonds to {number}");
+        const int Lines = 30;
+        var (each, used) = await MeasureBondsAsync(program, number / 5, number, Lines, Console.Error);
+        Console.WriteLine($"idle bond of one subflow: {each} bytes resident at the relay, from {number / 5} bonds to {number}; {used} more each once they have sent {Lines * 16} KB");
     }
 
-    /// <returns>Bytes resident at the relay for each bond beyond the <paramref name="first"/> ones, up to <paramref name="last"/>.</returns>
-    public static async Task<long> MeasureBondsAsync(string program, int first, int last, TextWriter progress)
+    /// <returns>Bytes resident at the relay for each bond beyond the <paramref name="first"/> ones, up to <paramref name="last"/>; what is added when all have sent so many lines of 16 KB.</returns>
+    public static async Task<(long Each, long Used)> MeasureBondsAsync(string program, int first, int last, int lines, TextWriter progress)
     {
         await using var tunnels = await LoopbackTunnels.StartRelayAsync(program);
         if (!JoinUrl.TryParse(tunnels.Join, out var join, out var error)) throw new ArgumentException(error);
@@ -57,7 +58,11 @@ internal static class Idle
             await progress.WriteLineAsync($"{opened} bonds: {Resident(tunnels.Relay.Id) >> 20} MB resident at the relay");
         }
 
-        return (await RestingAsync(tunnels.Relay.Id) - before) / (last - first);
+        var idle = await RestingAsync(tunnels.Relay.Id);
+        var each = (idle - before) / (last - first);
+        if (lines == 0) return (each, 0);
+        await agents.SendAsync(lines);
+        return (each, (await RestingAsync(tunnels.Relay.Id) - idle) / last);
     }
 
     /// <summary>The program's own relay; visitors' connections that say nothing come from this process, and another one is the local service.</summary>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Text;
 using Bondline.Protocol;
 using Bondline.Transport;
 
@@ -26,6 +27,15 @@ internal sealed class IdleAgents(JoinUrl join) : IAsyncDisposable
         });
         foreach (var (driver, _, _) in _agents)
             if (driver.Completion.IsCompleted) throw new IOException($"A bond ended: {await driver.Completion}");
+    }
+
+    /// <summary>Each sends <paramref name="lines"/> of 16 KB that the relay reads and skips, as it does with every message of a later version.</summary>
+    public async Task SendAsync(int lines)
+    {
+        var line = Encoding.ASCII.GetBytes($$"""{"type":"later","text":"{{new string('x', 16_000)}}"}""" + "\n");
+        foreach (var (_, control, _) in _agents)
+            for (var i = 0; i < lines; i++)
+                await control.WriteAsync(line);
     }
 
     public async ValueTask DisposeAsync()

@@ -43,16 +43,13 @@ internal sealed class LoopbackRelay : IAgentAuthenticator, IAsyncDisposable
     public async Task<(AgentBond Agent, RelayBond Relay)> OpenAsync()
     {
         var agent = await OpenAgentAsync(Join);
-        return (agent, await NextBondAsync());
+        return (agent, await _bonds.Reader.ReadAsync());
     }
 
-    /// <summary>What an agent, perhaps in another process, needs.</summary>
-    public JoinUrl Join => new(_token, [new HostPort("127.0.0.1", ((IPEndPoint)_listener.LocalEndPoint!).Port)], [_host.Pin]);
-
-    public async Task<RelayBond> NextBondAsync() => await _bonds.Reader.ReadAsync();
+    private JoinUrl Join => new(_token, [new HostPort("127.0.0.1", ((IPEndPoint)_listener.LocalEndPoint!).Port)], [_host.Pin]);
 
     /// <summary>An agent's link that runs until the process ends.</summary>
-    public static async Task<AgentBond> OpenAgentAsync(JoinUrl join)
+    private static async Task<AgentBond> OpenAgentAsync(JoinUrl join)
     {
         var link = new AgentLink(new AgentLinkOptions { Join = join, Instance = Guid.NewGuid() });
         var opened = new TaskCompletionSource<AgentBond>();

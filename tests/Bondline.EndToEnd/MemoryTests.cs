@@ -11,8 +11,7 @@ public sealed class MemoryTests
     [Fact]
     public async Task An_idle_bond_costs_the_relay_little()
     {
-        var program = AttackedRelay.Program;
-        var each = await Idle.MeasureBondsAsync(program, first: 250, last: 1000, TextWriter.Null);
+        var (each, _) = await Idle.MeasureBondsAsync(AttackedRelay.Program, first: 250, last: 1000, lines: 0, TextWriter.Null);
         Measured.Record("idle bond of one subflow, resident at the relay", $"{each} bytes");
         Assert.InRange(each, 1, MostBytesPerBond);
     }
