@@ -25,10 +25,10 @@ public sealed class Bond
     private readonly Transmitter _transmitter;
     private readonly Health _health;
     private readonly Acknowledger _acknowledger;
+    private readonly ReceiveWindows _windows;
     private long _bytesReceived, _duplicateBytesReceived;
-    private long _receivedTotal, _consumedTotal, _dataMaximum = InitialDataMaximum;
     private ulong _announcedStreams = StreamTable.InitialMaximum;
-    private bool _wantsStreams, _isAnnounced;
+    private bool _wantsStreams;
     private Instant _nextSlowReaderCheck;
 
     /// <param name="role">Which end this is.</param>
@@ -42,6 +42,7 @@ public sealed class Bond
         _acknowledger = new(this);
         _transmitter = new(this, _acknowledger, seed);
         _health = new(this, _transmitter);
+        _windows = new(this, _transmitter);
     }
 
     public BondRole Role { get; }
@@ -65,7 +66,7 @@ public sealed class Bond
     /// <summary>The peer's window over all streams, and what of it is used.</summary>
     internal long PeerDataMaximum { get; private set; } = InitialDataMaximum;
 
-    internal long BufferedReceiveBytes => _receivedTotal - _consumedTotal;
+    internal long BufferedReceiveBytes => _windows.BufferedBytes;
 
     public BondStatistics Statistics => new()
     {
@@ -93,7 +94,7 @@ public sealed class Bond
         if (_subflows.Count >= Options.MaxSubflows) throw new ProtocolException(ProtocolError.TooManySubflows, $"A bond has at most {Options.MaxSubflows} subflows.");
         var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now };
         _subflows.Add(subflow);
-        if (!_isAnnounced) AnnounceLimits();
+        if (_windows.TryAnnounce()) AnnounceStreams();
         _transmitter.HandleUsable(subflow);
         Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
         return subflow;
@@ -179,7 +180,7 @@ public sealed class Bond
         {
             if (IsClosed) return Instant.Never;
             var next = Instant.Earlier(_acknowledger.Deadline, _health.NextTimeout);
-            return IsCrowdedByUnread ? Instant.Earlier(next, _nextSlowReaderCheck) : next;
+            return _windows.IsCrowded ? Instant.Earlier(next, _nextSlowReaderCheck) : next;
         }
     }
 
@@ -188,7 +189,7 @@ public sealed class Bond
         if (IsClosed) return;
         _acknowledger.HandleTimeout(now);
         _health.HandleTimeout(now);
-        if (now >= _nextSlowReaderCheck && IsCrowdedByUnread) ResetSlowReaders(now);
+        if (now >= _nextSlowReaderCheck && _windows.IsCrowded) ResetSlowReaders(now);
     }
 
     // ---------------------------------------------------------------- streams
@@ -237,10 +238,8 @@ public sealed class Bond
             stream.WantsReadable = stream.ReadableBytes == 0;
             return 0;
         }
-        _consumedTotal += length;
         stream.UnreadSince = now;
-        if (!CheckFinished(stream)) OpenWindow(stream, now);
-        OpenBondWindow();
+        _windows.HandleRead(stream, length, CheckFinished(stream), now);
         return length;
     }
 
@@ -314,7 +313,7 @@ public sealed class Bond
 
     internal ulong AnnouncedStreams => _announcedStreams;
 
-    internal long DataMaximum => _dataMaximum;
+    internal long DataMaximum => _windows.Maximum;
 
     /// <summary>How much more of a stream the writer may hand over; negative if the paths need less than is held.</summary>
     internal long SendRoom(StreamEndpoint stream)
@@ -413,7 +412,7 @@ public sealed class Bond
             throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} ended at {final} and now at {end}.");
         if (frame.IsEnd && end < stream.Highest)
             throw new ProtocolException(ProtocolError.FinalSize, $"{stream.Id} ends at {end} and had bytes up to {stream.Highest}.");
-        Announce(stream, end);
+        _windows.HandleReceived(stream, end);
         _health.HandleReceiving(now);
         if (frame.IsEnd) stream.FinalSize = end;
         if (stream.ReceiveState != ReceiveState.Open)
@@ -436,20 +435,6 @@ public sealed class Bond
         Raise(new(BondEventKind.StreamOpened, stream));
         AnnounceStreamsIfWorth(); // it may have closed the gap that held the limit back
         return stream;
-    }
-
-    /// <summary>The peer used the windows up to <paramref name="end"/>.</summary>
-    private void Announce(StreamEndpoint stream, ulong end)
-    {
-        if (end <= stream.Highest) return;
-        var added = (long)(end - stream.Highest);
-        stream.Highest = end;
-        _receivedTotal += added;
-        if (_receivedTotal > _dataMaximum)
-            throw new ProtocolException(ProtocolError.FlowControl, $"{_receivedTotal} bytes over all streams; the window ends at {_dataMaximum}.");
-        if (stream.ReceiveState == ReceiveState.Open) return;
-        _consumedTotal += added; // nobody will read them
-        OpenBondWindow();
     }
 
     private void HandleMaxStreamData(MaxStreamDataFrame frame, Instant now)
@@ -481,7 +466,7 @@ public sealed class Bond
             stream.ResetCode = (StreamError)frame.Code;
             EndReceiving(stream);
         }
-        Announce(stream, frame.FinalSize);
+        _windows.HandleReceived(stream, frame.FinalSize);
         stream.FinalSize = frame.FinalSize;
         if (isNews)
         {
@@ -514,10 +499,9 @@ public sealed class Bond
     /// <summary>Throws away what the reader did not take and gives its windows back.</summary>
     private void EndReceiving(StreamEndpoint stream)
     {
-        _consumedTotal += (long)(stream.Highest - stream.Receiving.ReadOffset);
+        _windows.HandleGivenUp(stream);
         stream.ReceiveState = ReceiveState.Reset;
         stream.Receiving.Clear();
-        OpenBondWindow();
     }
 
     private bool CheckFinished(StreamEndpoint stream)
@@ -533,49 +517,6 @@ public sealed class Bond
         if (!stream.WantsReadable) return;
         stream.WantsReadable = false;
         Raise(new(BondEventKind.StreamReadable, stream));
-    }
-
-    private void OpenWindow(StreamEndpoint stream, Instant now)
-    {
-        if (stream.FinalSize is not null) return;
-        // The first update comes early: a sender with many streams stops after a quarter of the initial window until it hears more.
-        var initial = (ulong)Options.InitialStreamWindowBytes;
-        var isFirst = stream.ReceiveMaximum == initial && stream.Receiving.ReadOffset >= initial / 8;
-        if (!isFirst && stream.ReceiveMaximum - stream.Receiving.ReadOffset > stream.Window / 2) return;
-        // Half a window used up within a few round trips: the window, not the path, limits the stream.
-        if (now - stream.WindowOpenedAt < SlowestRtt() * 4 && BufferedReceiveBytes < Options.MemoryBudgetBytes / 2)
-            stream.Window = Math.Min(stream.Window * 2, (ulong)Math.Max(Options.InitialStreamWindowBytes, Options.MemoryBudgetBytes / 4));
-        stream.WindowOpenedAt = now;
-        stream.ReceiveMaximum = stream.Receiving.ReadOffset + stream.Window;
-        if (stream.IsWindowUpdateQueued) return;
-        stream.IsWindowUpdateQueued = true;
-        _transmitter.QueueControl(new(FrameType.MaxStreamData, stream, null));
-    }
-
-    private TimeSpan SlowestRtt()
-    {
-        var slowest = TimeSpan.FromMilliseconds(10);
-        foreach (var subflow in _subflows)
-            if (subflow.State == SubflowState.Active && subflow.Rtt.Smoothed > slowest) slowest = subflow.Rtt.Smoothed;
-        return slowest;
-    }
-
-    private void OpenBondWindow()
-    {
-        var maximum = _consumedTotal + Options.MemoryBudgetBytes;
-        if (!_isAnnounced || maximum - _dataMaximum < Options.MemoryBudgetBytes / 4) return;
-        _dataMaximum = maximum;
-        _transmitter.QueueControl(new(FrameType.MaxData, null, null));
-    }
-
-    private bool IsCrowdedByUnread => BufferedReceiveBytes > Options.MemoryBudgetBytes * 3 / 4;
-
-    private void AnnounceLimits()
-    {
-        _isAnnounced = true;
-        _dataMaximum = Math.Max(_dataMaximum, _consumedTotal + Options.MemoryBudgetBytes);
-        _transmitter.QueueControl(new(FrameType.MaxData, null, null));
-        AnnounceStreams();
     }
 
     private void AnnounceStreamsIfWorth()
