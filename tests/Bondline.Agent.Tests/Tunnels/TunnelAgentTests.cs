@@ -148,41 +148,24 @@ public sealed class TunnelAgentTests
     [Fact]
     public async Task Asked_to_end_it_takes_no_new_visitors_and_lets_the_others_finish()
     {
-        await using var relay = new TestRelay();
-        using var service = new LocalService();
-        await using var running = new RunningAgent(new TunnelAgentOptions { Join = relay.Join, Instance = Guid.NewGuid(), Tunnels = [new(service.Target)], DrainTime = TimeSpan.FromSeconds(15) });
-        var agent = await relay.AgentAsync();
-        await agent.AcceptTunnelAsync();
-        await running.ToldAsync();
-        await service.SkipProbeAsync();
-        await using var visitor = await agent.VisitAsync();
-        using var local = await service.AcceptAsync();
-
-        running.Drain();
-        Assert.Equal(1ul, (await agent.ReceiveAsync<UnregisterTunnel>()).Tunnel);
-        Assert.False(running.Completion.IsCompleted);
-        local.Dispose();
-        Assert.Equal(0, await visitor.ReadAsync(new byte[1], TestContext.Current.CancellationToken));
-        await visitor.CompleteWritesAsync(TestContext.Current.CancellationToken);
-        await running.EndAsync();
-        var end = await agent.Bond.Completion.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+        await using var visited = await VisitedAgent.StartAsync(drainTime: TimeSpan.FromSeconds(15));
+        visited.Running.Drain();
+        Assert.Equal(1ul, (await visited.Agent.ReceiveAsync<UnregisterTunnel>()).Tunnel);
+        Assert.False(visited.Running.Completion.IsCompleted);
+        visited.Local.Dispose();
+        Assert.Equal(0, await visited.Visitor.ReadAsync(new byte[1], TestContext.Current.CancellationToken));
+        await visited.Visitor.CompleteWritesAsync(TestContext.Current.CancellationToken);
+        await visited.Running.EndAsync();
+        var end = await visited.Agent.Bond.Completion.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
         Assert.True(end.ByPeer); // the relay was told; it does not wait 15 minutes for a resume
     }
 
     [Fact]
     public async Task Draining_is_over_when_its_time_is()
     {
-        await using var relay = new TestRelay();
-        using var service = new LocalService();
-        await using var running = new RunningAgent(new TunnelAgentOptions { Join = relay.Join, Instance = Guid.NewGuid(), Tunnels = [new(service.Target)], DrainTime = TimeSpan.FromMilliseconds(20) });
-        var agent = await relay.AgentAsync();
-        await agent.AcceptTunnelAsync();
-        await running.ToldAsync();
-        await service.SkipProbeAsync();
-        await using var visitor = await agent.VisitAsync();
-        using var local = await service.AcceptAsync();
-        running.Drain();
-        await running.EndAsync();
+        await using var visited = await VisitedAgent.StartAsync(drainTime: TimeSpan.FromMilliseconds(20));
+        visited.Running.Drain();
+        await visited.Running.EndAsync();
     }
 
     [Fact]
