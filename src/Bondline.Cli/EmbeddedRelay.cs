@@ -7,9 +7,9 @@ namespace Bondline.Cli;
 /// <summary>The relay in the agent's own process, used when none is configured: a throw-away key and token, ports the system chooses, nothing on disk.</summary>
 internal sealed class EmbeddedRelay : IAsyncDisposable
 {
-    private readonly RelayServer server;
+    private readonly RelayServer _server;
 
-    private EmbeddedRelay(RelayServer server, JoinUrl join) => (this.server, Join) = (server, join);
+    private EmbeddedRelay(RelayServer server, JoinUrl join) => (this._server, Join) = (server, join);
 
     public JoinUrl Join { get; }
 
@@ -43,5 +43,5 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
         ? "No relay is configured: machines of this network can open the URL, under this machine's address instead of its host name. To share it with everybody, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here."
         : "No relay is configured: only this machine can open the URL. To share it, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here, or use --lan.";
 
-    public ValueTask DisposeAsync() => server.DisposeAsync();
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 }

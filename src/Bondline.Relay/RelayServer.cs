@@ -15,32 +15,32 @@ public sealed class RelayServer : IAsyncDisposable
 
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
 
-    private readonly RelayOptions options;
-    private readonly ILoggerFactory loggers;
-    private readonly ILogger log;
+    private readonly RelayOptions _options;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _log;
 
     // In the order of their making; stopping goes backwards.
-    private readonly Stack<Func<ValueTask>> undo = new();
-    private RelayStore? store;
-    private RelayIdentity? identity;
-    private TokenDirectory? tokens;
-    private Ownership? ownership;
-    private TunnelTable? tunnels;
-    private BondHost? bonds;
-    private RelayListening? listening;
-    private HostPort host;
+    private readonly Stack<Func<ValueTask>> _undo = new();
+    private RelayStore? _store;
+    private RelayIdentity? _identity;
+    private TokenDirectory? _tokens;
+    private Ownership? _ownership;
+    private TunnelTable? _tunnels;
+    private BondHost? _bonds;
+    private RelayListening? _listening;
+    private HostPort _host;
 
     /// <param name="options">What it is to be.</param>
     /// <param name="loggers">Default null: it says nothing.</param>
     public RelayServer(RelayOptions options, ILoggerFactory? loggers = null)
     {
-        this.options = options;
-        this.loggers = loggers ?? NullLoggerFactory.Instance;
-        log = this.loggers.CreateLogger("Bondline.Relay");
+        this._options = options;
+        this._loggers = loggers ?? NullLoggerFactory.Instance;
+        _log = this._loggers.CreateLogger("Bondline.Relay");
     }
 
     /// <summary>Where it listens, once it does.</summary>
-    public RelayListening Listening => listening ?? throw new InvalidOperationException("The relay does not listen yet.");
+    public RelayListening Listening => _listening ?? throw new InvalidOperationException("The relay does not listen yet.");
 
     /// <summary>The join URL of the token that a first start makes; null if there were tokens before.</summary>
     public JoinUrl? FirstJoinUrl { get; private set; }
@@ -49,7 +49,7 @@ public sealed class RelayServer : IAsyncDisposable
     /// <exception cref="RelayException">A port was refused, the data folder cannot be used, or the options are wrong. Nothing is left behind.</exception>
     public async Task<RelayListening> StartAsync(CancellationToken cancellationToken = default)
     {
-        if (options.Problems() is { Count: > 0 } problems) throw new RelayException("usage", string.Join("; ", problems));
+        if (_options.Problems() is { Count: > 0 } problems) throw new RelayException("usage", string.Join("; ", problems));
         try
         {
             return await OpenAsync(cancellationToken);
@@ -74,7 +74,7 @@ public sealed class RelayServer : IAsyncDisposable
     /// <summary>Looks whether names under the domain lead here; takes some seconds at most.</summary>
     /// <returns>What to tell the operator, in lines; null if all is well or there is no domain.</returns>
     public Task<string?> CheckDomainAsync(CancellationToken stop) =>
-        options.Domain is null ? Task.FromResult<string?>(null) : DomainCheck.RunAsync(options.Domain, options.Listen, options.TimeProvider, stop);
+        _options.Domain is null ? Task.FromResult<string?>(null) : DomainCheck.RunAsync(_options.Domain, _options.Listen, _options.TimeProvider, stop);
 
     /// <summary>Makes a token and its join URL.</summary>
     /// <param name="name">For its operator.</param>
@@ -82,10 +82,10 @@ public sealed class RelayServer : IAsyncDisposable
     /// <exception cref="RelayException">The name or the address is not usable, or the name is taken.</exception>
     public JoinUrl CreateToken(string name, string? address = null)
     {
-        var (directory, key) = (tokens, identity);
+        var (directory, key) = (_tokens, _identity);
         if (directory is null || key is null) throw new InvalidOperationException("The relay is not running.");
-        var url = RelayTokens.CreateJoinUrl(directory, key, name, RelayTokens.ParseHost(address, host));
-        log.TokenCreated(name);
+        var url = RelayTokens.CreateJoinUrl(directory, key, name, RelayTokens.ParseHost(address, _host));
+        _log.TokenCreated(name);
         return url;
     }
 
@@ -94,85 +94,85 @@ public sealed class RelayServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        while (undo.TryPop(out var step)) await step();
+        while (_undo.TryPop(out var step)) await step();
     }
 
     private async Task<RelayListening> OpenAsync(CancellationToken cancellationToken)
     {
-        var isInMemory = options.IsEmbedded && options.DataDirectory is null;
-        var folder = isInMemory ? null : DataFolder.Open(options.DataDirectory);
+        var isInMemory = _options.IsEmbedded && _options.DataDirectory is null;
+        var folder = isInMemory ? null : DataFolder.Open(_options.DataDirectory);
         if (folder is not null) Undo((IDisposable)DataFolder.Lock(folder));
-        Undo(store = RelayStore.Open(folder is null ? null : RelayTokens.StoreIn(folder)));
-        Undo(identity = folder is null ? RelayIdentity.Create() : RelayIdentity.LoadOrCreate(folder));
-        tokens = new TokenDirectory(store, options.TimeProvider);
-        ownership = new Ownership(store, options.TimeProvider);
+        Undo(_store = RelayStore.Open(folder is null ? null : RelayTokens.StoreIn(folder)));
+        Undo(_identity = folder is null ? RelayIdentity.Create() : RelayIdentity.LoadOrCreate(folder));
+        _tokens = new TokenDirectory(_store, _options.TimeProvider);
+        _ownership = new Ownership(_store, _options.TimeProvider);
 
-        var https = Bind(options.HttpsPort, "--https-port 8443");
-        var http = Bind(options.HttpPort, "--http-port 8000");
-        var domain = options.Domain?.ToLowerInvariant() ?? (options.IsEmbedded ? "localhost" : null);
-        var address = options.Listen is { } only && !IsAny(only) ? only : null;
-        var publicHost = options.Domain ?? (address ?? PublicAddress.Find()).ToString();
-        listening = new RelayListening(domain, (IPEndPoint)https.LocalEndPoint!, (IPEndPoint)http.LocalEndPoint!, options.TcpPorts);
-        host = new HostPort(publicHost, listening.Https.Port);
-        store.SaveSetting(HostSetting, host.ToString());
+        var https = Bind(_options.HttpsPort, "--https-port 8443");
+        var http = Bind(_options.HttpPort, "--http-port 8000");
+        var domain = _options.Domain?.ToLowerInvariant() ?? (_options.IsEmbedded ? "localhost" : null);
+        var address = _options.Listen is { } only && !IsAny(only) ? only : null;
+        var publicHost = _options.Domain ?? (address ?? PublicAddress.Find()).ToString();
+        _listening = new RelayListening(domain, (IPEndPoint)https.LocalEndPoint!, (IPEndPoint)http.LocalEndPoint!, _options.TcpPorts);
+        _host = new HostPort(publicHost, _listening.Https.Port);
+        _store.SaveSetting(HostSetting, _host.ToString());
 
-        var certificate = identity.CreateCertificate(domain, address, options.TimeProvider.GetUtcNow());
+        var certificate = _identity.CreateCertificate(domain, address, _options.TimeProvider.GetUtcNow());
         Undo(certificate);
         await OpenEdgesAsync(https, http, certificate, publicHost, cancellationToken);
-        if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, log));
-        if (!options.IsEmbedded && !tokens.All.Any(token => token.Revoked is null)) FirstJoinUrl = CreateToken("first");
-        log.Listening(listening.Https.ToString(), listening.Http.ToString(), listening.TcpPorts.ToString());
-        return listening;
+        if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, _log));
+        if (!_options.IsEmbedded && !_tokens.All.Any(token => token.Revoked is null)) FirstJoinUrl = CreateToken("first");
+        _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString());
+        return _listening;
     }
 
     private async Task OpenEdgesAsync(Socket https, Socket http, X509Certificate2 certificate, string publicHost, CancellationToken cancellationToken)
     {
-        var connections = new ServedConnections(log);
-        var door = new KestrelDoor(log);
+        var connections = new ServedConnections(_log);
+        var door = new KestrelDoor(_log);
         Undo(door);
-        tunnels = new TunnelTable(ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, log)
+        _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, _log)
         {
-            Settings = new TunnelSettings(listening!.Domain, publicHost, options.Listen, options.TcpPorts, listening.Http.Port),
+            Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port),
         };
-        var edge = new HttpEdge(tunnels, door, certificate, options.IsEmbedded, loggers);
+        var edge = new HttpEdge(_tunnels, door, certificate, _options.IsEmbedded, _loggers);
         Undo(edge);
         await edge.StartAsync(cancellationToken);
 
-        bonds = new BondHost(new BondHostOptions
+        _bonds = new BondHost(new BondHostOptions
         {
             Identity = certificate,
-            RelayId = identity!.RelayId,
-            Authenticator = tokens!,
-            KeepTime = options.KeepTime,
-            TimeProvider = options.TimeProvider,
-            Log = new TransportLog(log),
+            RelayId = _identity!.RelayId,
+            Authenticator = _tokens!,
+            KeepTime = _options.KeepTime,
+            TimeProvider = _options.TimeProvider,
+            Log = new TransportLog(_log),
         })
         { OnBond = ServeBondAsync };
-        var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {listening.Http.Port}.\n";
-        var tls = new TlsEdge(bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, options.TimeProvider, log);
-        undo.Push(async () =>
+        var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {_listening.Http.Port}.\n";
+        var tls = new TlsEdge(_bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, _options.TimeProvider, _log);
+        _undo.Push(async () =>
         {
-            using var drained = new CancellationTokenSource(DrainTime, options.TimeProvider);
+            using var drained = new CancellationTokenSource(DrainTime, _options.TimeProvider);
             await edge.StopAsync(drained.Token);
-            await bonds.DisposeAsync(); // which resets what is left of visitors
-            await tunnels.DisposeAsync();
+            await _bonds.DisposeAsync(); // which resets what is left of visitors
+            await _tunnels.DisposeAsync();
             tls.Dispose();
             await connections.WhenEmptyAsync();
         });
 
-        var tlsAcceptor = new Acceptor(https, tls.ServeAsync, connections, log);
-        var httpAcceptor = new Acceptor(http, socket => door.EnterAsync(socket, DoorEndPoint.Plain, null), connections, log);
+        var tlsAcceptor = new Acceptor(https, tls.ServeAsync, connections, _log);
+        var httpAcceptor = new Acceptor(http, socket => door.EnterAsync(socket, DoorEndPoint.Plain, null), connections, _log);
         Undo(tlsAcceptor);
         Undo(httpAcceptor);
     }
 
     private async Task ServeBondAsync(RelayBond bond, CancellationToken stop)
     {
-        log.AgentJoined(bond.Id, bond.Instance, tokens!.NameOf(bond.TokenId));
+        _log.AgentJoined(bond.Id, bond.Instance, _tokens!.NameOf(bond.TokenId));
         // It may have been revoked between the handshake's look at it and now, when CloseBonds could not see this bond yet.
-        if (!tokens.IsValid(bond.TokenId)) await bond.CloseAsync(ProtocolError.TokenRevoked, "The token was revoked.");
-        else await new AgentSession(bond, tunnels!, log).RunAsync(stop);
-        log.AgentLeft(bond.Id);
+        if (!_tokens.IsValid(bond.TokenId)) await bond.CloseAsync(ProtocolError.TokenRevoked, "The token was revoked.");
+        else await new AgentSession(bond, _tunnels!, _log).RunAsync(stop);
+        _log.AgentLeft(bond.Id);
     }
 
     private async Task<TokenReply> HandleAsync(TokenRequest request)
@@ -182,13 +182,13 @@ public sealed class RelayServer : IAsyncDisposable
             case TokenVerb.Create:
                 return new TokenReply(JoinUrl: CreateToken(request.Name ?? "", request.Host).Format());
             case TokenVerb.Revoke:
-                var token = tokens!.Revoke(request.Name ?? "");
-                bonds!.CloseBonds(bond => bond.TokenId == token.Id, ProtocolError.TokenRevoked, "The token was revoked.");
-                await tunnels!.ForgetAsync(token.Id);
-                log.TokenRevoked(token.Name);
+                var token = _tokens!.Revoke(request.Name ?? "");
+                _bonds!.CloseBonds(bond => bond.TokenId == token.Id, ProtocolError.TokenRevoked, "The token was revoked.");
+                await _tunnels!.ForgetAsync(token.Id);
+                _log.TokenRevoked(token.Name);
                 return new TokenReply();
             default:
-                return new TokenReply(Tokens: RelayTokens.View(tokens!));
+                return new TokenReply(Tokens: RelayTokens.View(_tokens!));
         }
     }
 
@@ -196,13 +196,13 @@ public sealed class RelayServer : IAsyncDisposable
     {
         try
         {
-            var socket = Acceptor.Bind(options.Listen, port);
+            var socket = Acceptor.Bind(_options.Listen, port);
             Undo(socket);
             return socket;
         }
         catch (SocketException error)
         {
-            var where = options.Listen is null ? $"port {port}" : $"{new IPEndPoint(options.Listen, port)}";
+            var where = _options.Listen is null ? $"port {port}" : $"{new IPEndPoint(_options.Listen, port)}";
             var next = error.SocketErrorCode == SocketError.AccessDenied
                 ? $"Allow it with \"sudo setcap cap_net_bind_service=+ep {Environment.ProcessPath}\", or take another: {alternative}"
                 : $"See who has it with \"ss -ltnp\", or take another: {alternative}";
@@ -212,11 +212,11 @@ public sealed class RelayServer : IAsyncDisposable
 
     private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
 
-    private void Undo(IDisposable made) => undo.Push(() =>
+    private void Undo(IDisposable made) => _undo.Push(() =>
     {
         made.Dispose();
         return ValueTask.CompletedTask;
     });
 
-    private void Undo(IAsyncDisposable made) => undo.Push(made.DisposeAsync);
+    private void Undo(IAsyncDisposable made) => _undo.Push(made.DisposeAsync);
 }

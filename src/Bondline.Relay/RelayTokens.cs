@@ -11,12 +11,12 @@ public sealed record TokenView(string Name, string Id, DateTimeOffset Created, D
 /// <remarks>Each method throws <see cref="RelayException"/> where it cannot do what was asked.</remarks>
 public sealed class RelayTokens(string? folder, TimeProvider? time = null)
 {
-    private readonly string folder = OpenFolder(folder);
-    private readonly bool isNamed = folder is not null;
-    private readonly TimeProvider time = time ?? TimeProvider.System;
+    private readonly string _folder = OpenFolder(folder);
+    private readonly bool _isNamed = folder is not null;
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
 
     /// <summary>The data folder's full path.</summary>
-    public string Folder => folder;
+    public string Folder => _folder;
 
     /// <summary>Whether a relay that runs with this folder did what was asked last; if not, it is done for the next start of one.</summary>
     public bool IsRelayRunning { get; private set; }
@@ -28,36 +28,36 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     public async Task<string> CreateAsync(string name, string? host, CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.Create, name, host), cancellationToken) is { JoinUrl: { } joinUrl }) return joinUrl;
-        using var store = RelayStore.Open(StoreIn(folder));
-        using var identity = RelayIdentity.LoadOrCreate(folder);
+        using var store = RelayStore.Open(StoreIn(_folder));
+        using var identity = RelayIdentity.LoadOrCreate(_folder);
         var known = store.Setting("host") is { } saved ? ParseHost(saved, default) : new HostPort(PublicAddress.Find().ToString(), JoinUrl.DefaultPort);
-        return CreateJoinUrl(new TokenDirectory(store, time), identity, name, ParseHost(host, known)).Format();
+        return CreateJoinUrl(new TokenDirectory(store, _time), identity, name, ParseHost(host, known)).Format();
     }
 
     /// <summary>All tokens, oldest first, revoked ones included.</summary>
     public async Task<IReadOnlyList<TokenView>> ListAsync(CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.List), cancellationToken) is { } reply) return reply.Tokens ?? [];
-        using var store = RelayStore.Open(StoreIn(folder));
-        return View(new TokenDirectory(store, time));
+        using var store = RelayStore.Open(StoreIn(_folder));
+        return View(new TokenDirectory(store, _time));
     }
 
     /// <summary>Ends the token for ever: its bonds are closed at once, its names and ports are free.</summary>
     public async Task RevokeAsync(string name, CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.Revoke, name), cancellationToken) is not null) return;
-        using var store = RelayStore.Open(StoreIn(folder));
-        new TokenDirectory(store, time).Revoke(name);
+        using var store = RelayStore.Open(StoreIn(_folder));
+        new TokenDirectory(store, _time).Revoke(name);
     }
 
     private async Task<TokenReply?> AskAsync(TokenRequest request, CancellationToken cancellationToken)
     {
-        var reply = await TokenSocket.AskAsync(folder, request, cancellationToken);
+        var reply = await TokenSocket.AskAsync(_folder, request, cancellationToken);
         IsRelayRunning = reply is not null;
         // The relay of another user, or of another folder: its agents would never see what is changed here.
-        if (reply is null && !isNamed && RunningRelays.Find() is { } other)
+        if (reply is null && !_isNamed && RunningRelays.Find() is { } other)
             throw new RelayException(
-                "data-unusable", $"a relay is running (process {other}), but not with {folder}, this user's own data folder", $"Name the relay's folder with --data DIR and run this as the relay's user; --data {folder} means the one named here");
+                "data-unusable", $"a relay is running (process {other}), but not with {_folder}, this user's own data folder", $"Name the relay's folder with --data DIR and run this as the relay's user; --data {_folder} means the one named here");
         return reply;
     }
 

@@ -19,7 +19,7 @@ public sealed class SocketCopy
     /// <summary>A thread that waits for many sockets serves others after so many rounds without a wait.</summary>
     private const int RoundsPerTurn = 16;
 
-    private static int hotBuffers;
+    private static int _hotBuffers;
 
     private readonly Socket _socket;
     private readonly BondStream _stream;
@@ -116,9 +116,9 @@ public sealed class SocketCopy
         public bool TryKeep()
         {
             if (_isHot) return true;
-            if (_isLarge || Volatile.Read(ref hotBuffers) >= HotBuffers) return false;
-            _isHot = Interlocked.Increment(ref hotBuffers) <= HotBuffers;
-            if (!_isHot) Interlocked.Decrement(ref hotBuffers);
+            if (_isLarge || Volatile.Read(ref _hotBuffers) >= HotBuffers) return false;
+            _isHot = Interlocked.Increment(ref _hotBuffers) <= HotBuffers;
+            if (!_isHot) Interlocked.Decrement(ref _hotBuffers);
             return _isHot;
         }
 
@@ -138,7 +138,7 @@ public sealed class SocketCopy
         {
             if (_array is not null) ArrayPool<byte>.Shared.Return(_array);
             _array = null;
-            if (_isHot) Interlocked.Decrement(ref hotBuffers);
+            if (_isHot) Interlocked.Decrement(ref _hotBuffers);
             _isHot = false;
         }
     }

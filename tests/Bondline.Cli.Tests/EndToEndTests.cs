@@ -16,19 +16,19 @@ namespace Bondline.Cli.Tests;
 /// <summary>Relay, agent, visitor and local service over real sockets on loopback, through the commands a user types.</summary>
 public sealed class EndToEndTests : IAsyncDisposable
 {
-    private readonly string data = Directory.CreateTempSubdirectory("bondline-relay-").FullName;
-    private readonly string settings = Directory.CreateTempSubdirectory("bondline-agent-").FullName;
+    private readonly string _data = Directory.CreateTempSubdirectory("bondline-relay-").FullName;
+    private readonly string _settings = Directory.CreateTempSubdirectory("bondline-agent-").FullName;
     // An address of its own for each test: no two relays meet on a port.
-    private readonly string address = string.Create(CultureInfo.InvariantCulture, $"127.{RandomNumberGenerator.GetInt32(1, 255)}.{RandomNumberGenerator.GetInt32(256)}.{RandomNumberGenerator.GetInt32(1, 255)}");
-    private readonly List<IAsyncDisposable> started = [];
+    private readonly string _address = string.Create(CultureInfo.InvariantCulture, $"127.{RandomNumberGenerator.GetInt32(1, 255)}.{RandomNumberGenerator.GetInt32(256)}.{RandomNumberGenerator.GetInt32(1, 255)}");
+    private readonly List<IAsyncDisposable> _started = [];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public async ValueTask DisposeAsync()
     {
-        for (var i = started.Count - 1; i >= 0; i--) await started[i].DisposeAsync();
-        Directory.Delete(data, recursive: true);
-        Directory.Delete(settings, recursive: true);
+        for (var i = _started.Count - 1; i >= 0; i--) await _started[i].DisposeAsync();
+        Directory.Delete(_data, recursive: true);
+        Directory.Delete(_settings, recursive: true);
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public sealed class EndToEndTests : IAsyncDisposable
         service.Start();
         var agent = StartAgent(join, "tcp", PortOf(service));
         var ready = await ReadyAsync(agent);
-        Assert.StartsWith($"tcp://{address}:", ready.Url, StringComparison.Ordinal);
+        Assert.StartsWith($"tcp://{_address}:", ready.Url, StringComparison.Ordinal);
         Assert.Equal(("127.0.0.1:" + PortOf(service), "bond"), (ready.Local, ready.Carrier));
         using (await service.AcceptSocketAsync(Stop)) { } // the look before "ready"
 
@@ -146,8 +146,8 @@ public sealed class EndToEndTests : IAsyncDisposable
     public async Task A_relay_on_the_IPv6_loopback_serves_an_agent_and_its_visitors()
     {
         var relay = new TestHost();
-        started.Add(relay);
-        relay.Start("relay", "--json", "--listen", "::1", "--https-port", "0", "--http-port", "0", "--tcp-ports", "0", "--data", data);
+        _started.Add(relay);
+        relay.Start("relay", "--json", "--listen", "::1", "--https-port", "0", "--http-port", "0", "--tcp-ports", "0", "--data", _data);
         var join = (await relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
         Assert.Contains("@[::1]:", join, StringComparison.Ordinal);
         using var service = new TcpListener(IPAddress.IPv6Loopback, 0);
@@ -216,7 +216,7 @@ public sealed class EndToEndTests : IAsyncDisposable
         var agent = StartAgent(join, "tcp", UnusedPort());
         await ReadyAsync(agent);
         await using var revoking = new TestHost();
-        Assert.Equal(0, await revoking.RunAsync("relay", "token", "revoke", "first", "--data", data));
+        Assert.Equal(0, await revoking.RunAsync("relay", "token", "revoke", "first", "--data", _data));
         Assert.Equal((int)ExitCode.Authentication, await agent.ExitAsync());
         Assert.Contains("\"code\":\"auth-expired\"", agent.Output, StringComparison.Ordinal);
     }
@@ -225,15 +225,15 @@ public sealed class EndToEndTests : IAsyncDisposable
     public async Task The_saved_login_is_used_and_statistics_come_every_second()
     {
         var (_, join) = await StartRelayAsync();
-        var file = Path.Combine(data, "join-url");
+        var file = Path.Combine(_data, "join-url");
         await File.WriteAllTextAsync(file, join + "\n", Stop);
-        await using var login = new TestHost(settings);
+        await using var login = new TestHost(_settings);
         Assert.Equal(0, await login.RunAsync("login", "@" + file));
         Assert.DoesNotContain("warning", login.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(join, login.Error, StringComparison.Ordinal);
 
         var agent = StartAgent(null, "tcp", UnusedPort(), "--stats");
-        Assert.StartsWith($"tcp://{address}:", (await ReadyAsync(agent)).Url, StringComparison.Ordinal);
+        Assert.StartsWith($"tcp://{_address}:", (await ReadyAsync(agent)).Url, StringComparison.Ordinal);
         using var stats = JsonDocument.Parse(await agent.LineAsync("""{"event":"stats","""));
         Assert.Equal("active", stats.RootElement.GetProperty("paths")[0].GetProperty("state").GetString());
     }
@@ -251,10 +251,10 @@ public sealed class EndToEndTests : IAsyncDisposable
     public async Task Without_a_usable_settings_folder_it_runs_with_a_warning()
     {
         var (_, join) = await StartRelayAsync();
-        var file = Path.Combine(data, "a-file");
+        var file = Path.Combine(_data, "a-file");
         await File.WriteAllTextAsync(file, "", Stop);
         var agent = new TestHost(file) { Environment = { ["BONDLINE_RELAY"] = join } };
-        started.Add(agent);
+        _started.Add(agent);
         await ReadyAsync(agent.Start("http", UnusedPort(), "--json"));
         Assert.Contains("(settings-unusable). Point $XDG_CONFIG_HOME at a folder of your own", agent.Error, StringComparison.Ordinal);
     }
@@ -262,16 +262,16 @@ public sealed class EndToEndTests : IAsyncDisposable
     private async Task<(TestHost Relay, string Join)> StartRelayAsync(params string[] more)
     {
         var relay = new TestHost();
-        started.Add(relay);
-        relay.Start(["relay", "--json", "--listen", address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", data, .. more]);
+        _started.Add(relay);
+        relay.Start(["relay", "--json", "--listen", _address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", _data, .. more]);
         var line = await relay.ErrorLineAsync("Join URL: ");
-        return (relay, line["Join URL: ".Length..].Replace("lab.test", address, StringComparison.Ordinal));
+        return (relay, line["Join URL: ".Length..].Replace("lab.test", _address, StringComparison.Ordinal));
     }
 
     private TestHost StartAgent(string? join, params string[] arguments)
     {
-        var agent = new TestHost(settings);
-        started.Add(agent);
+        var agent = new TestHost(_settings);
+        _started.Add(agent);
         if (join is not null) agent.Environment["BONDLINE_RELAY"] = join;
         return agent.Start([.. arguments, "--json"]);
     }

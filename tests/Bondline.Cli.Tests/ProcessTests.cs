@@ -11,20 +11,20 @@ namespace Bondline.Cli.Tests;
 /// <summary>What only separate processes can show: instances, kills, signals.</summary>
 public sealed class ProcessTests : IAsyncDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("bondline-processes-").FullName;
-    private readonly string address = string.Create(CultureInfo.InvariantCulture, $"127.{RandomNumberGenerator.GetInt32(1, 255)}.{RandomNumberGenerator.GetInt32(256)}.{RandomNumberGenerator.GetInt32(1, 255)}");
-    private readonly TestHost relay = new();
-    private readonly List<Process> started = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("bondline-processes-").FullName;
+    private readonly string _address = string.Create(CultureInfo.InvariantCulture, $"127.{RandomNumberGenerator.GetInt32(1, 255)}.{RandomNumberGenerator.GetInt32(256)}.{RandomNumberGenerator.GetInt32(1, 255)}");
+    private readonly TestHost _relay = new();
+    private readonly List<Process> _started = [];
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var process in started)
+        foreach (var process in _started)
         {
             if (!process.HasExited) process.Kill();
             process.Dispose();
         }
-        await relay.DisposeAsync();
-        Directory.Delete(folder, recursive: true);
+        await _relay.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
     }
 
     [Fact]
@@ -57,8 +57,8 @@ public sealed class ProcessTests : IAsyncDisposable
 
     private async Task StartRelayAsync()
     {
-        relay.Start("relay", "--json", "--listen", address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", Path.Combine(folder, "relay"));
-        Join = (await relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
+        _relay.Start("relay", "--json", "--listen", _address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", Path.Combine(_folder, "relay"));
+        Join = (await _relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
     }
 
     private string Join { get; set; } = "";
@@ -67,9 +67,9 @@ public sealed class ProcessTests : IAsyncDisposable
     {
         var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "bondline"), [.. arguments, "--json"]) { RedirectStandardOutput = true };
         start.Environment["BONDLINE_RELAY"] = Join;
-        start.Environment["XDG_CONFIG_HOME"] = folder;
+        start.Environment["XDG_CONFIG_HOME"] = _folder;
         var process = Process.Start(start)!;
-        started.Add(process);
+        _started.Add(process);
         return process;
     }
 

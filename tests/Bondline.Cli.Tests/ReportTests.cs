@@ -7,12 +7,12 @@ namespace Bondline.Cli.Tests;
 
 public sealed class ReportTests
 {
-    private readonly StringWriter output = new() { NewLine = "\n" }, error = new() { NewLine = "\n" };
+    private readonly StringWriter _output = new() { NewLine = "\n" }, _error = new() { NewLine = "\n" };
 
     [Fact]
     public void Json_lines_are_as_scripts_know_them()
     {
-        TellEverything(new JsonReport(output));
+        TellEverything(new JsonReport(_output));
         Assert.Equal(
             """
             {"event":"ready","url":"http://calm-otter.lab.test:8000","local":"http://127.0.0.1:3000","carrier":"bond"}
@@ -24,20 +24,20 @@ public sealed class ReportTests
             {"event":"stats","upBytes":1500000,"downBytes":2,"framingBytes":6,"reinjectedBytes":3,"duplicatedBytes":4,"duplicatesReceivedBytes":7,"streams":5,"paths":[{"path":"eth0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3}]}
 
             """,
-            output.ToString());
+            _output.ToString());
     }
 
     [Fact]
     public void Plain_lines_put_results_on_standard_output_and_the_rest_on_standard_error()
     {
-        TellEverything(new PlainReport(output, error, isQuiet: false));
+        TellEverything(new PlainReport(_output, _error, isQuiet: false));
         Assert.Equal(
             """
             http://calm-otter.lab.test:8000 -> http://127.0.0.1:3000
             up 1.5 MB, down 0.0 MB, 5 streams, reinjected 0.0 MB, duplicated 0.0 MB | eth0 active 10.2 ms 48.1 Mbit/s
 
             """,
-            output.ToString());
+            _output.ToString());
         Assert.Equal(
             """
             path eth0: connecting
@@ -47,7 +47,7 @@ public sealed class ReportTests
             warning: no (name-taken). Take another --name; more: bondline help name-taken
 
             """,
-            error.ToString());
+            _error.ToString());
     }
 
     private static void TellEverything(IAgentReport report)

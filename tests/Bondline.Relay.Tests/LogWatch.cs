@@ -10,15 +10,15 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly Lock gate = new();
-    private readonly List<(int Id, TaskCompletionSource<string> Seen)> waiting = [];
+    private readonly Lock _gate = new();
+    private readonly List<(int Id, TaskCompletionSource<string> Seen)> _waiting = [];
 
     /// <summary>The text of the next event with the id.</summary>
     /// <exception cref="TimeoutException">There is none.</exception>
     public Task<string> NextAsync(int id)
     {
         var seen = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (gate) waiting.Add((id, seen));
+        lock (_gate) _waiting.Add((id, seen));
         return seen.Task.WaitAsync(Patience);
     }
 
@@ -32,10 +32,10 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        lock (gate)
+        lock (_gate)
         {
-            foreach (var (_, seen) in waiting.Where(wait => wait.Id == eventId.Id)) seen.SetResult(formatter(state, exception));
-            waiting.RemoveAll(wait => wait.Id == eventId.Id);
+            foreach (var (_, seen) in _waiting.Where(wait => wait.Id == eventId.Id)) seen.SetResult(formatter(state, exception));
+            _waiting.RemoveAll(wait => wait.Id == eventId.Id);
         }
     }
 

@@ -11,13 +11,13 @@ internal sealed class TestAgent : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly CancellationTokenSource stop = new();
-    private readonly AgentLink link;
-    private readonly Task running;
-    private readonly Channel<ControlMessage> answers = Channel.CreateUnbounded<ControlMessage>();
-    private readonly Func<BondStream, Task> serve;
-    private readonly RegisterTunnel[] tunnels;
-    private BondStream? control;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly AgentLink _link;
+    private readonly Task _running;
+    private readonly Channel<ControlMessage> _answers = Channel.CreateUnbounded<ControlMessage>();
+    private readonly Func<BondStream, Task> _serve;
+    private readonly RegisterTunnel[] _tunnels;
+    private BondStream? _control;
 
     /// <param name="join">The relay and our token.</param>
     /// <param name="serve">Serves a visitor's stream.</param>
@@ -25,24 +25,24 @@ internal sealed class TestAgent : IAsyncDisposable
     /// <param name="instance">Default null: a new one.</param>
     public TestAgent(JoinUrl join, Func<BondStream, Task> serve, RegisterTunnel[] tunnels, Guid? instance = null)
     {
-        this.serve = serve;
-        this.tunnels = tunnels;
+        this._serve = serve;
+        this._tunnels = tunnels;
         Instance = instance ?? Guid.NewGuid();
-        link = new AgentLink(new AgentLinkOptions { Join = join, Instance = Instance });
-        running = link.RunAsync(ServeBondAsync, stop.Token);
+        _link = new AgentLink(new AgentLinkOptions { Join = join, Instance = Instance });
+        _running = _link.RunAsync(ServeBondAsync, _stop.Token);
     }
 
     public Guid Instance { get; }
 
     /// <summary>Ends when the link does; faults if the relay refused it.</summary>
-    public Task Completion => running;
+    public Task Completion => _running;
 
     /// <summary>The next thing the relay says.</summary>
     /// <exception cref="TimeoutException">It says nothing.</exception>
     public async Task<T> NextAsync<T>() where T : ControlMessage
     {
-        var next = answers.Reader.ReadAsync().AsTask();
-        if (await Task.WhenAny(next, running).WaitAsync(Patience) == running) await running;
+        var next = _answers.Reader.ReadAsync().AsTask();
+        if (await Task.WhenAny(next, _running).WaitAsync(Patience) == _running) await _running;
         return Xunit.Assert.IsType<T>(await next);
     }
 
@@ -53,27 +53,27 @@ internal sealed class TestAgent : IAsyncDisposable
         await SendAsync(line.WrittenMemory);
     }
 
-    public async Task SendAsync(ReadOnlyMemory<byte> bytes) => await control!.WriteAsync(bytes);
+    public async Task SendAsync(ReadOnlyMemory<byte> bytes) => await _control!.WriteAsync(bytes);
 
     public async ValueTask DisposeAsync()
     {
-        if (stop.IsCancellationRequested) return; // a test may end it early
-        await stop.CancelAsync();
+        if (_stop.IsCancellationRequested) return; // a test may end it early
+        await _stop.CancelAsync();
         try
         {
-            await running.WaitAsync(Patience);
+            await _running.WaitAsync(Patience);
         }
         catch (BondRefusedException) // what some tests are about
         {
         }
-        await link.DisposeAsync();
+        await _link.DisposeAsync();
     }
 
     private async Task ServeBondAsync(AgentBond bond, CancellationToken over)
     {
-        control = await bond.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over);
-        var serving = new List<Task> { ReadControlAsync(control) };
-        foreach (var tunnel in tunnels) await SendAsync(tunnel);
+        _control = await bond.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over);
+        var serving = new List<Task> { ReadControlAsync(_control) };
+        foreach (var tunnel in _tunnels) await SendAsync(tunnel);
         while (await bond.AcceptStreamAsync(over) is { } stream) serving.Add(ServeStreamAsync(stream));
         await Task.WhenAll(serving);
     }
@@ -82,7 +82,7 @@ internal sealed class TestAgent : IAsyncDisposable
     {
         try
         {
-            await serve(stream);
+            await _serve(stream);
         }
         catch (BondStreamException) // the visitor or the bond is gone, which the test sees elsewhere
         {
@@ -100,7 +100,7 @@ internal sealed class TestAgent : IAsyncDisposable
                 var result = await reader.ReadAsync();
                 var input = result.Buffer;
                 while (ControlCodec.TryRead(ref input, out var message))
-                    if (message is not null) await answers.Writer.WriteAsync(message);
+                    if (message is not null) await _answers.Writer.WriteAsync(message);
                 reader.AdvanceTo(input.Start, input.End);
                 if (result.IsCompleted) return;
             }

@@ -6,13 +6,13 @@ namespace Bondline.Agent;
 /// <remarks>The lock is the operating system's (<c>flock</c>), so it ends with the process however that ends.</remarks>
 public sealed class InstanceLock : IDisposable
 {
-    private readonly FileStream file;
+    private readonly FileStream _file;
 
-    private InstanceLock(FileStream file, Guid id) => (this.file, Id) = (file, id);
+    private InstanceLock(FileStream file, Guid id) => (this._file, Id) = (file, id);
 
     public Guid Id { get; }
 
-    public void Dispose() => file.Dispose();
+    public void Dispose() => _file.Dispose();
 
     /// <returns>Null if another process holds the lock.</returns>
     internal static InstanceLock? TryTake(string path)

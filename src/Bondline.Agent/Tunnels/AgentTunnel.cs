@@ -5,7 +5,7 @@ namespace Bondline.Agent;
 /// <summary>One tunnel of the agent over all bonds of the process.</summary>
 internal sealed class AgentTunnel(ulong id, TunnelRequest request)
 {
-    private volatile bool isLost, isUnreachable;
+    private volatile bool _isLost, _isUnreachable;
 
     /// <summary>Chosen here; the same on every bond.</summary>
     public ulong Id => id;
@@ -20,15 +20,15 @@ internal sealed class AgentTunnel(ulong id, TunnelRequest request)
     /// <summary>Refused or given to somebody else: not asked for again.</summary>
     public bool IsLost
     {
-        get => isLost;
-        set => isLost = value;
+        get => _isLost;
+        set => _isLost = value;
     }
 
     /// <summary>The local service did not answer the last attempt, and the user was told.</summary>
     public bool IsUnreachable
     {
-        get => isUnreachable;
-        set => isUnreachable = value;
+        get => _isUnreachable;
+        set => _isUnreachable = value;
     }
 
     /// <param name="isTakeover">The user's wish. It counts until the tunnel was ready once: an agent that returns after others took over must not take back.</param>

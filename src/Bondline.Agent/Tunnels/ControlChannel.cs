@@ -8,21 +8,21 @@ namespace Bondline.Agent;
 /// <summary>The control stream of a bond: messages to and from the relay.</summary>
 internal sealed class ControlChannel(BondStream stream) : IAsyncDisposable
 {
-    private readonly PipeReader reader = PipeReader.Create(stream, new StreamPipeReaderOptions(leaveOpen: true, useZeroByteReads: true));
-    private readonly SemaphoreSlim writing = new(1);
+    private readonly PipeReader _reader = PipeReader.Create(stream, new StreamPipeReaderOptions(leaveOpen: true, useZeroByteReads: true));
+    private readonly SemaphoreSlim _writing = new(1);
 
     public async Task SendAsync(ControlMessage message, CancellationToken stop)
     {
         var line = new ArrayBufferWriter<byte>();
         ControlCodec.Write(message, line);
-        await writing.WaitAsync(stop);
+        await _writing.WaitAsync(stop);
         try
         {
             await stream.WriteAsync(line.WrittenMemory, stop);
         }
         finally
         {
-            writing.Release();
+            _writing.Release();
         }
     }
 
@@ -32,10 +32,10 @@ internal sealed class ControlChannel(BondStream stream) : IAsyncDisposable
     {
         while (true)
         {
-            var result = await reader.ReadAsync(stop);
+            var result = await _reader.ReadAsync(stop);
             var input = result.Buffer;
             var isRead = ControlCodec.TryRead(ref input, out var message);
-            reader.AdvanceTo(input.Start, isRead ? input.Start : input.End);
+            _reader.AdvanceTo(input.Start, isRead ? input.Start : input.End);
             if (message is not null) return message;
             if (!isRead && result.IsCompleted) return null; // a line that was read without a message is of a type from a later version
         }
@@ -43,8 +43,8 @@ internal sealed class ControlChannel(BondStream stream) : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await reader.CompleteAsync();
+        await _reader.CompleteAsync();
         await stream.DisposeAsync();
-        writing.Dispose();
+        _writing.Dispose();
     }
 }

@@ -13,8 +13,8 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
-    private volatile bool visitorIsFinished, localStoppedReading, localWasReset, localIsFinished;
-    private readonly SocketCopy copy = new(local, stream, time);
+    private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset, _localIsFinished;
+    private readonly SocketCopy _copy = new(local, stream, time);
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
     public async Task RunAsync()
@@ -22,7 +22,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
         var toVisitor = LocalToVisitorAsync();
         await VisitorToLocalAsync();
         // A visitor who finished sending can still reset: nobody reads the stream any more, so its end is watched.
-        if (!toVisitor.IsCompleted && await Task.WhenAny(toVisitor, stream.Closed) != toVisitor && !localIsFinished) ResetLocal();
+        if (!toVisitor.IsCompleted && await Task.WhenAny(toVisitor, stream.Closed) != toVisitor && !_localIsFinished) ResetLocal();
         await toVisitor;
         local.Dispose();
         await stream.DisposeAsync();
@@ -34,7 +34,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
         {
             if (await CopyToLocalAsync())
             {
-                visitorIsFinished = true;
+                _visitorIsFinished = true;
                 local.Shutdown(SocketShutdown.Send);
             }
             else
@@ -56,12 +56,12 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            await copy.ToSocketAsync();
+            await _copy.ToSocketAsync();
             return true;
         }
         catch (SocketException error)
         {
-            localWasReset = error.SocketErrorCode == SocketError.ConnectionReset; // otherwise it finished before it stopped reading
+            _localWasReset = error.SocketErrorCode == SocketError.ConnectionReset; // otherwise it finished before it stopped reading
             return false;
         }
     }
@@ -69,7 +69,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>Reads what the visitor still sends while the local service's answer is on its way.</summary>
     private async Task DiscardAsync()
     {
-        localStoppedReading = true;
+        _localStoppedReading = true;
         var buffer = ArrayPool<byte>.Shared.Rent(DiscardLength);
         try
         {
@@ -85,15 +85,15 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            await copy.ToStreamAsync();
-            if (localWasReset || IsResetBehindItsEnd())
+            await _copy.ToStreamAsync();
+            if (_localWasReset || IsResetBehindItsEnd())
             {
                 await AbortAsync();
                 return;
             }
-            localIsFinished = true;
+            _localIsFinished = true;
             await stream.CompleteWritesAsync();
-            if (localStoppedReading) await AbortAsync();
+            if (_localStoppedReading) await AbortAsync();
         }
         catch (BondStreamException)
         {
@@ -115,7 +115,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     private bool IsResetBehindItsEnd()
     {
         const int Tcp = 6, TcpInfo = 11, Closed = 7; // tcp(7); TCP_CLOSE
-        if (visitorIsFinished || !OperatingSystem.IsLinux()) return false;
+        if (_visitorIsFinished || !OperatingSystem.IsLinux()) return false;
         Span<byte> state = stackalloc byte[1];
         return local.GetRawSocketOption(Tcp, TcpInfo, state) == 1 && state[0] == Closed;
     }
@@ -123,7 +123,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>Tells the visitor that the local service is gone.</summary>
     private async Task AbortAsync()
     {
-        if (copy.SinceLastWrite < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
+        if (_copy.SinceLastWrite < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
         stream.Abort(StreamError.LocalReset);
     }
 

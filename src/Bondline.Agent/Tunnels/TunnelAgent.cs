@@ -7,22 +7,22 @@ namespace Bondline.Agent;
 /// <summary>Keeps tunnels up: one bond to the relay, the tunnels registered on every new one, visitors' streams led to the local services.</summary>
 public sealed class TunnelAgent
 {
-    private readonly TunnelAgentOptions options;
-    private readonly IAgentObserver observer;
-    private readonly ActiveStreams streams;
-    private readonly List<AgentTunnel> tunnels = [];
-    private readonly Lock gate = new();
-    private BondStatistics earlierBonds;
-    private AgentBond? bond;
-    private ControlChannel? control;
-    private Task localProbes = Task.CompletedTask;
+    private readonly TunnelAgentOptions _options;
+    private readonly IAgentObserver _observer;
+    private readonly ActiveStreams _streams;
+    private readonly List<AgentTunnel> _tunnels = [];
+    private readonly Lock _gate = new();
+    private BondStatistics _earlierBonds;
+    private AgentBond? _bond;
+    private ControlChannel? _control;
+    private Task _localProbes = Task.CompletedTask;
 
     public TunnelAgent(TunnelAgentOptions options, IAgentObserver observer)
     {
         ArgumentOutOfRangeException.ThrowIfZero(options.Tunnels.Count);
-        (this.options, this.observer) = (options, observer);
-        streams = new(error => observer.Problem(new("internal", $"serving a visitor failed: {error.GetType().Name}: {error.Message}")));
-        foreach (var request in options.Tunnels) tunnels.Add(new((ulong)tunnels.Count + 1, request));
+        (this._options, this._observer) = (options, observer);
+        _streams = new(error => observer.Problem(new("internal", $"serving a visitor failed: {error.GetType().Name}: {error.Message}")));
+        foreach (var request in options.Tunnels) _tunnels.Add(new((ulong)_tunnels.Count + 1, request));
     }
 
     /// <summary>Runs until asked to end.</summary>
@@ -32,17 +32,17 @@ public sealed class TunnelAgent
     public async Task RunAsync(CancellationToken drain, CancellationToken now)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(now);
-        localProbes = Task.WhenAll(tunnels.Select(tunnel => ProbeAsync(tunnel, end.Token)));
+        _localProbes = Task.WhenAll(_tunnels.Select(tunnel => ProbeAsync(tunnel, end.Token)));
         await using var link = new AgentLink(new AgentLinkOptions
         {
-            Join = options.Join,
-            Instance = options.Instance,
-            Paths = options.Paths,
-            PathsAreExclusive = options.PathsAreExclusive,
-            TimeProvider = options.TimeProvider,
-            Log = options.Log,
+            Join = _options.Join,
+            Instance = _options.Instance,
+            Paths = _options.Paths,
+            PathsAreExclusive = _options.PathsAreExclusive,
+            TimeProvider = _options.TimeProvider,
+            Log = _options.Log,
         });
-        link.PathChanged += observer.PathChanged;
+        link.PathChanged += _observer.PathChanged;
         var draining = DrainAsync(end, drain);
         var notice = NoticeUnreachableAsync(end.Token);
         try
@@ -56,7 +56,7 @@ public sealed class TunnelAgent
         finally
         {
             await end.CancelAsync();
-            await Task.WhenAll(draining, notice, localProbes, streams.WhenEmptyAsync());
+            await Task.WhenAll(draining, notice, _localProbes, _streams.WhenEmptyAsync());
         }
     }
 
@@ -64,9 +64,9 @@ public sealed class TunnelAgent
     {
         AgentBond? current;
         BondStatistics earlier;
-        lock (gate) (current, earlier) = (bond, earlierBonds);
+        lock (_gate) (current, earlier) = (_bond, _earlierBonds);
         var snapshot = current?.Snapshot();
-        return new(Sum(earlier, snapshot?.Statistics ?? default), streams.Count, snapshot?.Subflows ?? []);
+        return new(Sum(earlier, snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []);
     }
 
     private static BondStatistics Sum(BondStatistics earlier, BondStatistics current) => current with
@@ -79,18 +79,18 @@ public sealed class TunnelAgent
         DuplicateBytesReceived = earlier.DuplicateBytesReceived + current.DuplicateBytesReceived,
     };
 
-    private string RelayName => options.Join.Hosts[0].ToString();
+    private string RelayName => _options.Join.Hosts[0].ToString();
 
     /// <summary>Serves one bond from its first moment to its last.</summary>
     private async Task ServeBondAsync(AgentBond opened, CancellationToken bondOver)
     {
-        await localProbes; // warnings come before "ready"
+        await _localProbes; // warnings come before "ready"
         using var over = CancellationTokenSource.CreateLinkedTokenSource(bondOver);
         try
         {
             await using var channel = new ControlChannel(await opened.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over.Token));
-            lock (gate) (bond, control) = (opened, channel);
-            foreach (var tunnel in tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(tunnel.Registration(options.IsTakeover), over.Token);
+            lock (_gate) (_bond, _control) = (opened, channel);
+            foreach (var tunnel in _tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(tunnel.Registration(_options.IsTakeover), over.Token);
             var accepting = AcceptAsync(opened, over.Token);
             try
             {
@@ -110,7 +110,7 @@ public sealed class TunnelAgent
         }
         catch (ProtocolException error)
         {
-            observer.Problem(new("internal", $"{RelayName} sent a control message that cannot be read: {error.Message}"));
+            _observer.Problem(new("internal", $"{RelayName} sent a control message that cannot be read: {error.Message}"));
             await opened.CloseAsync(error.Error, error.Message);
         }
         finally
@@ -122,11 +122,11 @@ public sealed class TunnelAgent
     private void Forget(AgentBond ended)
     {
         var last = ended.Snapshot().Statistics;
-        lock (gate)
+        lock (_gate)
         {
-            if (bond != ended) return;
-            earlierBonds = Sum(earlierBonds, last);
-            (bond, control) = (null, null);
+            if (_bond != ended) return;
+            _earlierBonds = Sum(_earlierBonds, last);
+            (_bond, _control) = (null, null);
         }
     }
 
@@ -137,7 +137,7 @@ public sealed class TunnelAgent
             switch (message)
             {
                 case TunnelReady ready when Find(ready.Tunnel) is { } tunnel:
-                    if (tunnel.HandleReady(ready.Url)) observer.TunnelReady(tunnel.Target, ready.Url);
+                    if (tunnel.HandleReady(ready.Url)) _observer.TunnelReady(tunnel.Target, ready.Url);
                     break;
                 case TunnelRefused refused when Find(refused.Tunnel) is { } tunnel:
                     Lose(tunnel, RefusalProblem.From(refused, tunnel, RelayName));
@@ -154,17 +154,17 @@ public sealed class TunnelAgent
     private void Lose(AgentTunnel tunnel, AgentProblem problem)
     {
         tunnel.IsLost = true;
-        if (tunnel.Url is null || tunnels.All(other => other.IsLost)) throw new TunnelAgentException(problem);
-        observer.Problem(problem);
+        if (tunnel.Url is null || _tunnels.All(other => other.IsLost)) throw new TunnelAgentException(problem);
+        _observer.Problem(problem);
     }
 
-    private AgentTunnel? Find(ulong id) => id >= 1 && id <= (ulong)tunnels.Count ? tunnels[(int)id - 1] : null;
+    private AgentTunnel? Find(ulong id) => id >= 1 && id <= (ulong)_tunnels.Count ? _tunnels[(int)id - 1] : null;
 
     private async Task AcceptAsync(AgentBond opened, CancellationToken stop)
     {
         try
         {
-            while (await opened.AcceptStreamAsync(stop) is { } stream) streams.Start(() => ServeStreamAsync(stream, stop));
+            while (await opened.AcceptStreamAsync(stop) is { } stream) _streams.Start(() => ServeStreamAsync(stream, stop));
         }
         catch (Exception error) when (error is BondStreamException or OperationCanceledException)
         {
@@ -197,7 +197,7 @@ public sealed class TunnelAgent
             return;
         }
         tunnel.IsUnreachable = false;
-        await new StreamPump(stream, local, options.TimeProvider).RunAsync();
+        await new StreamPump(stream, local, _options.TimeProvider).RunAsync();
     }
 
     /// <summary>Looks once whether the local service listens, to warn before a visitor finds out.</summary>
@@ -232,22 +232,22 @@ public sealed class TunnelAgent
             SocketError.TooManyOpenSockets => "this process may open no more connections, not to",
             _ => "no connection to",
         };
-        observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}"));
+        _observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}"));
     }
 
     private async Task NoticeUnreachableAsync(CancellationToken stop)
     {
         try
         {
-            await Task.Delay(options.UnreachableNotice, options.TimeProvider, stop);
+            await Task.Delay(_options.UnreachableNotice, _options.TimeProvider, stop);
         }
         catch (OperationCanceledException)
         {
             return;
         }
-        lock (gate)
-            if (bond is not null || tunnels.Any(tunnel => tunnel.Url is not null)) return;
-        observer.Problem(new("relay-unreachable", $"no network of this machine has reached {RelayName} yet; still trying"));
+        lock (_gate)
+            if (_bond is not null || _tunnels.Any(tunnel => tunnel.Url is not null)) return;
+        _observer.Problem(new("relay-unreachable", $"no network of this machine has reached {RelayName} yet; still trying"));
     }
 
     private async Task DrainAsync(CancellationTokenSource end, CancellationToken drain)
@@ -256,15 +256,15 @@ public sealed class TunnelAgent
         await Task.Delay(Timeout.InfiniteTimeSpan, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (end.IsCancellationRequested) return;
         ControlChannel? channel;
-        lock (gate) channel = control;
+        lock (_gate) channel = _control;
         if (channel is not null)
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(end.Token);
-            limit.CancelAfter(options.DrainTime);
+            limit.CancelAfter(_options.DrainTime);
             try
             {
-                foreach (var tunnel in tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(new UnregisterTunnel(tunnel.Id), limit.Token);
-                await streams.WhenEmptyAsync().WaitAsync(limit.Token);
+                foreach (var tunnel in _tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(new UnregisterTunnel(tunnel.Id), limit.Token);
+                await _streams.WhenEmptyAsync().WaitAsync(limit.Token);
             }
             catch (Exception error) when (error is OperationCanceledException or BondStreamException or ObjectDisposedException)
             {

@@ -8,13 +8,13 @@ namespace Bondline.Cli;
 /// <summary><c>--json</c>: one object a line.</summary>
 internal sealed class JsonReport(TextWriter output) : IAgentReport
 {
-    private readonly PathChanges changes = new();
+    private readonly PathChanges _changes = new();
 
     public void TunnelReady(LocalTarget target, string url) => Write(new ReadyLine(url, target.ToString(), "bond"), EventJson.Lines.ReadyLine);
 
     public void PathChanged(PathReport path)
     {
-        if (changes.IsNews(path))
+        if (_changes.IsNews(path))
             Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null, path.Detail), EventJson.Lines.PathLine);
     }
 

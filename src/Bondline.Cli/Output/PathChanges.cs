@@ -6,13 +6,13 @@ namespace Bondline.Cli;
 /// <summary>Which reports of a path say something new: its state or the reason changed, not only its round-trip time.</summary>
 internal sealed class PathChanges
 {
-    private readonly ConcurrentDictionary<string, (PathState State, string? Reason)> last = new();
+    private readonly ConcurrentDictionary<string, (PathState State, string? Reason)> _last = new();
 
     public bool IsNews(PathReport path)
     {
         var seen = (path.State, path.Reason);
-        if (last.TryGetValue(path.Path, out var before) && before == seen) return false;
-        last[path.Path] = seen;
+        if (_last.TryGetValue(path.Path, out var before) && before == seen) return false;
+        _last[path.Path] = seen;
         return true;
     }
 

@@ -7,13 +7,13 @@ namespace Bondline.Cli;
 /// <summary>Plain lines: URLs and statistics on standard output, everything else on standard error.</summary>
 internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQuiet) : IAgentReport
 {
-    private readonly PathChanges changes = new();
+    private readonly PathChanges _changes = new();
 
     public void TunnelReady(LocalTarget target, string url) => output.WriteLine($"{url} -> {target}");
 
     public void PathChanged(PathReport path)
     {
-        if (isQuiet || !changes.IsNews(path)) return;
+        if (isQuiet || !_changes.IsNews(path)) return;
         var rtt = path.Rtt is { } value ? Format($" {value.TotalMilliseconds:0.0} ms") : "";
         var why = path.Detail ?? path.Reason;
         error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{rtt}{(why is null ? "" : $" ({why})")}");

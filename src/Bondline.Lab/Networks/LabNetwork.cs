@@ -15,7 +15,7 @@ public sealed partial class LabNetwork : IAsyncDisposable
 {
     private const string Prefix = "bondline-";
 
-    private static int s_started;
+    private static int _started;
 
     private readonly List<LabLink> _links = [];
     private readonly List<LabProcess> _processes = [];
@@ -50,7 +50,7 @@ public sealed partial class LabNetwork : IAsyncDisposable
         if (options.Problems() is { Count: > 0 } problems) throw new LabException(string.Join(' ', problems));
         var program = options.Program ?? FindProgram();
         RemoveLeftovers();
-        var name = $"{Prefix}{Environment.ProcessId}.{StartTime(Environment.ProcessId)}-{Interlocked.Increment(ref s_started)}";
+        var name = $"{Prefix}{Environment.ProcessId}.{StartTime(Environment.ProcessId)}-{Interlocked.Increment(ref _started)}";
         LabNetwork lab;
         try
         {

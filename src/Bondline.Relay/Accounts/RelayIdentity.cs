@@ -11,11 +11,11 @@ internal sealed class RelayIdentity : IDisposable
 {
     private const string KeyFile = "relay-key.pem";
 
-    private readonly ECDsa key;
+    private readonly ECDsa _key;
 
     private RelayIdentity(ECDsa key)
     {
-        this.key = key;
+        this._key = key;
         var hash = SHA256.HashData(key.ExportSubjectPublicKeyInfo());
         PublicKeyHash = hash;
         // 32 bits of the hash of a random key are random, and stay for as long as the key does.
@@ -54,7 +54,7 @@ internal sealed class RelayIdentity : IDisposable
     /// <summary>A certificate for the key, with <paramref name="domain"/> and <paramref name="address"/> as its names. The caller disposes it.</summary>
     public X509Certificate2 CreateCertificate(string? domain, IPAddress? address, DateTimeOffset now)
     {
-        var request = new CertificateRequest("CN=Bondline relay", key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest("CN=Bondline relay", _key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false)); // TLS server
@@ -66,7 +66,7 @@ internal sealed class RelayIdentity : IDisposable
         return request.CreateSelfSigned(now.AddDays(-1), now.AddYears(10));
     }
 
-    public void Dispose() => key.Dispose();
+    public void Dispose() => _key.Dispose();
 
     private static void Write(string path)
     {

@@ -27,10 +27,10 @@ internal sealed class RelayStore : IDisposable
         """,
     ];
 
-    private readonly Lock gate = new();
-    private readonly SqliteConnection connection;
+    private readonly Lock _gate = new();
+    private readonly SqliteConnection _connection;
 
-    private RelayStore(SqliteConnection connection) => this.connection = connection;
+    private RelayStore(SqliteConnection connection) => this._connection = connection;
 
     /// <summary>Opens or makes the store at <paramref name="path"/>; null for one in memory.</summary>
     /// <exception cref="RelayException">The file cannot be opened, is no store, or was made by a newer program.</exception>
@@ -94,9 +94,9 @@ internal sealed class RelayStore : IDisposable
     /// <returns>False if it was revoked before or is not there.</returns>
     public bool RevokeToken(string id, DateTimeOffset now)
     {
-        lock (gate)
+        lock (_gate)
         {
-            using var transaction = connection.BeginTransaction();
+            using var transaction = _connection.BeginTransaction();
             var changed = Run("UPDATE tokens SET revoked = $now WHERE id = $id AND revoked IS NULL", ("$id", id), ("$now", now.ToUnixTimeMilliseconds()));
             Run("DELETE FROM names WHERE token = $id", ("$id", id));
             Run("DELETE FROM ports WHERE token = $id", ("$id", id));
@@ -125,7 +125,7 @@ internal sealed class RelayStore : IDisposable
     public void SaveSetting(string key, string value) => Execute(
         "INSERT INTO settings (key, value) VALUES ($key, $value) ON CONFLICT (key) DO UPDATE SET value = $value WHERE value <> $value", ("$key", key), ("$value", value));
 
-    public void Dispose() => connection.Dispose();
+    public void Dispose() => _connection.Dispose();
 
     private static void CreateEmpty(string path)
     {
@@ -142,7 +142,7 @@ internal sealed class RelayStore : IDisposable
     {
         // WAL: a reader never waits for a writer. NORMAL: a power cut may lose the last change, never the file.
         Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
-        using var transaction = connection.BeginTransaction(deferred: false); // one process migrates, others wait
+        using var transaction = _connection.BeginTransaction(deferred: false); // one process migrates, others wait
         var version = (int)Query("PRAGMA user_version", row => row.GetInt64(0))[0];
         if (version > Steps.Length) throw new RelayException("data-unusable", $"the relay's store {path} was made by a newer bondline", "Run that one, or name another folder with --data DIR");
         for (var step = version; step < Steps.Length; step++) Run(Steps[step]);
@@ -154,7 +154,7 @@ internal sealed class RelayStore : IDisposable
 
     private void Execute(string sql, params ReadOnlySpan<(string Name, object Value)> values)
     {
-        lock (gate) Run(sql, values);
+        lock (_gate) Run(sql, values);
     }
 
     private int Run(string sql, params ReadOnlySpan<(string Name, object Value)> values)
@@ -165,7 +165,7 @@ internal sealed class RelayStore : IDisposable
 
     private List<T> Query<T>(string sql, Func<SqliteDataReader, T> read, params ReadOnlySpan<(string Name, object Value)> values)
     {
-        lock (gate)
+        lock (_gate)
         {
             using var command = Prepare(sql, values);
             using var reader = command.ExecuteReader();
@@ -177,7 +177,7 @@ internal sealed class RelayStore : IDisposable
 
     private SqliteCommand Prepare(string sql, ReadOnlySpan<(string Name, object Value)> values)
     {
-        var command = connection.CreateCommand();
+        var command = _connection.CreateCommand();
         command.CommandText = sql;
         foreach (var (name, value) in values) command.Parameters.AddWithValue(name, value);
         return command;

@@ -17,19 +17,19 @@ internal sealed class TokenDirectory : IAgentAuthenticator
 
     private static readonly SearchValues<char> NameCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
 
-    private readonly RelayStore store;
-    private readonly TimeProvider time;
-    private readonly ConcurrentDictionary<string, TokenRecord> byId = new(StringComparer.Ordinal);
+    private readonly RelayStore _store;
+    private readonly TimeProvider _time;
+    private readonly ConcurrentDictionary<string, TokenRecord> _byId = new(StringComparer.Ordinal);
 
     public TokenDirectory(RelayStore store, TimeProvider time)
     {
-        this.store = store;
-        this.time = time;
-        foreach (var token in store.Tokens()) byId[token.Id] = token;
+        this._store = store;
+        this._time = time;
+        foreach (var token in store.Tokens()) _byId[token.Id] = token;
     }
 
     /// <summary>Oldest first; revoked ones are kept, so that their agents are told.</summary>
-    public IReadOnlyList<TokenRecord> All => [.. byId.Values.OrderBy(token => token.Created).ThenBy(token => token.Id, StringComparer.Ordinal)];
+    public IReadOnlyList<TokenRecord> All => [.. _byId.Values.OrderBy(token => token.Created).ThenBy(token => token.Id, StringComparer.Ordinal)];
 
     /// <returns>The token with its secret, which is kept nowhere else.</returns>
     /// <exception cref="RelayException">The name is not usable, or an unrevoked token has it.</exception>
@@ -39,9 +39,9 @@ internal sealed class TokenDirectory : IAgentAuthenticator
             throw new RelayException("usage", $"\"{name}\" cannot name a token: 1 to 64 letters, digits, dots, hyphens and underscores can");
         var secret = RandomNumberGenerator.GetBytes(SecretLength);
         var token = new Token(RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", IdLength), new SecretBytes(secret));
-        var record = new TokenRecord(token.Id, name, SHA256.HashData(secret), time.GetUtcNow(), null);
-        if (!store.TryAddToken(record)) throw new RelayException("token-exists", $"there is already a token \"{name}\"", $"Take another name, or run \"bondline relay token revoke {name}\" first");
-        byId[record.Id] = record;
+        var record = new TokenRecord(token.Id, name, SHA256.HashData(secret), _time.GetUtcNow(), null);
+        if (!_store.TryAddToken(record)) throw new RelayException("token-exists", $"there is already a token \"{name}\"", $"Take another name, or run \"bondline relay token revoke {name}\" first");
+        _byId[record.Id] = record;
         return token;
     }
 
@@ -49,21 +49,21 @@ internal sealed class TokenDirectory : IAgentAuthenticator
     /// <exception cref="RelayException">No unrevoked token has the name.</exception>
     public TokenRecord Revoke(string name)
     {
-        var token = byId.Values.FirstOrDefault(token => token.Name == name && token.Revoked is null)
+        var token = _byId.Values.FirstOrDefault(token => token.Name == name && token.Revoked is null)
             ?? throw new RelayException("token-unknown", $"there is no token \"{name}\"", "Run \"bondline relay token list\" to see those there are");
-        var now = time.GetUtcNow();
-        store.RevokeToken(token.Id, now);
-        return byId[token.Id] = token with { Revoked = now };
+        var now = _time.GetUtcNow();
+        _store.RevokeToken(token.Id, now);
+        return _byId[token.Id] = token with { Revoked = now };
     }
 
-    public bool IsValid(string id) => byId.TryGetValue(id, out var token) && token.Revoked is null;
+    public bool IsValid(string id) => _byId.TryGetValue(id, out var token) && token.Revoked is null;
 
-    public string NameOf(string id) => byId.TryGetValue(id, out var token) ? token.Name : id;
+    public string NameOf(string id) => _byId.TryGetValue(id, out var token) ? token.Name : id;
 
     /// <remarks>An unknown id and a wrong secret cost the same and get the same answer; that a token was revoked is told only to who has its secret.</remarks>
     public ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken)
     {
-        var record = byId.GetValueOrDefault(token.Id);
+        var record = _byId.GetValueOrDefault(token.Id);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(token.Secret.Bytes, hash);
         var isRight = CryptographicOperations.FixedTimeEquals(hash, record?.SecretHash ?? NobodysHash) && record is not null;

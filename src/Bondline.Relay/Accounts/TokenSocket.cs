@@ -33,26 +33,26 @@ internal sealed class TokenSocket : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly string path;
-    private readonly Func<TokenRequest, Task<TokenReply>> handle;
-    private readonly ILogger log;
-    private readonly Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-    private readonly Task serving;
-    private volatile bool isClosing;
+    private readonly string _path;
+    private readonly Func<TokenRequest, Task<TokenReply>> _handle;
+    private readonly ILogger _log;
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Task _serving;
+    private volatile bool _isClosing;
 
     /// <param name="folder">The data folder, which this relay has locked.</param>
     /// <param name="handle">Answers a request; what it throws as <see cref="RelayException"/> is sent back.</param>
     /// <param name="log">Where failures go.</param>
     public TokenSocket(string folder, Func<TokenRequest, Task<TokenReply>> handle, ILogger log)
     {
-        path = PathIn(folder);
-        this.handle = handle;
-        this.log = log;
-        File.Delete(path); // the lock says that no other relay has it
-        listener.Bind(EndPointOf(path));
-        DataFolder.RestrictToOwner(path); // nobody can connect before Listen
-        listener.Listen(8);
-        serving = ServeAsync();
+        _path = PathIn(folder);
+        this._handle = handle;
+        this._log = log;
+        File.Delete(_path); // the lock says that no other relay has it
+        _listener.Bind(EndPointOf(_path));
+        DataFolder.RestrictToOwner(_path); // nobody can connect before Listen
+        _listener.Listen(8);
+        _serving = ServeAsync();
     }
 
     /// <summary>Asks the relay that uses <paramref name="folder"/>.</summary>
@@ -91,10 +91,10 @@ internal sealed class TokenSocket : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        isClosing = true;
-        listener.Dispose();
-        await serving;
-        File.Delete(path);
+        _isClosing = true;
+        _listener.Dispose();
+        await _serving;
+        File.Delete(_path);
     }
 
     private static string PathIn(string folder) => Path.Combine(folder, FileName);
@@ -114,11 +114,11 @@ internal sealed class TokenSocket : IAsyncDisposable
     // One at a time: requests are rare, short, and the operator's own.
     private async Task ServeAsync()
     {
-        while (!isClosing)
+        while (!_isClosing)
         {
             try
             {
-                using var socket = await listener.AcceptAsync();
+                using var socket = await _listener.AcceptAsync();
                 using var limit = new CancellationTokenSource(Patience);
                 await using var stream = new NetworkStream(socket);
                 var request = JsonSerializer.Deserialize(await ReceiveAsync(stream, limit.Token), TokenJson.Default.TokenRequest);
@@ -127,7 +127,7 @@ internal sealed class TokenSocket : IAsyncDisposable
             }
             catch (Exception error) when (error is SocketException or IOException or JsonException or OperationCanceledException or ObjectDisposedException)
             {
-                if (!isClosing) log.ControlFailed(error.Message);
+                if (!_isClosing) _log.ControlFailed(error.Message);
             }
         }
     }
@@ -136,7 +136,7 @@ internal sealed class TokenSocket : IAsyncDisposable
     {
         try
         {
-            return await handle(request);
+            return await _handle(request);
         }
         catch (RelayException error)
         {
@@ -144,7 +144,7 @@ internal sealed class TokenSocket : IAsyncDisposable
         }
         catch (Exception error) // a bug: it must not take the socket away
         {
-            log.AnsweringFailed(error);
+            _log.AnsweringFailed(error);
             return new TokenReply("internal", $"the relay failed: {error.Message.TrimEnd('.')}");
         }
     }

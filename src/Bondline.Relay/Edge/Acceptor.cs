@@ -9,12 +9,12 @@ internal sealed class Acceptor : IAsyncDisposable
 {
     private const int Backlog = 1024, WaitMs = 100;
 
-    private readonly Socket listener;
-    private readonly Func<Socket, Task> serve;
-    private readonly ServedConnections connections;
-    private readonly ILogger log;
-    private readonly Task accepting;
-    private volatile bool isClosing;
+    private readonly Socket _listener;
+    private readonly Func<Socket, Task> _serve;
+    private readonly ServedConnections _connections;
+    private readonly ILogger _log;
+    private readonly Task _accepting;
+    private volatile bool _isClosing;
 
     /// <param name="listener">Bound; owned from here on.</param>
     /// <param name="serve">Owns the accepted socket.</param>
@@ -22,13 +22,13 @@ internal sealed class Acceptor : IAsyncDisposable
     /// <param name="log">Where failures to accept go.</param>
     public Acceptor(Socket listener, Func<Socket, Task> serve, ServedConnections connections, ILogger log)
     {
-        this.connections = connections;
-        this.listener = listener;
-        this.serve = serve;
-        this.log = log;
+        this._connections = connections;
+        this._listener = listener;
+        this._serve = serve;
+        this._log = log;
         EndPoint = (IPEndPoint)listener.LocalEndPoint!;
         listener.Listen(Backlog);
-        accepting = AcceptAsync();
+        _accepting = AcceptAsync();
     }
 
     public IPEndPoint EndPoint { get; }
@@ -54,9 +54,9 @@ internal sealed class Acceptor : IAsyncDisposable
     /// <summary>Closes the port and waits for the accept loop; connections being served go on.</summary>
     public async ValueTask DisposeAsync()
     {
-        isClosing = true;
-        listener.Dispose();
-        await accepting;
+        _isClosing = true;
+        _listener.Dispose();
+        await _accepting;
     }
 
     private static Socket Bind(IPEndPoint endPoint, bool isDual)
@@ -78,17 +78,17 @@ internal sealed class Acceptor : IAsyncDisposable
     private async Task AcceptAsync()
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the constructor's caller does not accept
-        while (!isClosing)
+        while (!_isClosing)
         {
             try
             {
-                connections.Start(await listener.AcceptAsync(), serve, EndPoint);
+                _connections.Start(await _listener.AcceptAsync(), _serve, EndPoint);
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
-                if (isClosing) break;
+                if (_isClosing) break;
                 if (error is SocketException { SocketErrorCode: SocketError.ConnectionReset or SocketError.ConnectionAborted }) continue; // gone before we came to it
-                log.AcceptFailed(EndPoint, error.Message, WaitMs); // no file descriptors or memory left: others must finish first
+                _log.AcceptFailed(EndPoint, error.Message, WaitMs); // no file descriptors or memory left: others must finish first
                 await Task.Delay(WaitMs);
             }
         }

@@ -128,9 +128,9 @@ internal readonly record struct FirstBytes(FirstBytesKind Kind, string? ServerNa
     /// <summary>TLS vectors: a length of one or two bytes, then as many bytes (RFC 8446 section 3.4). False where the input ends too early.</summary>
     private ref struct HelloReader(ReadOnlySpan<byte> input)
     {
-        private ReadOnlySpan<byte> rest = input;
+        private ReadOnlySpan<byte> _rest = input;
 
-        public readonly bool IsEmpty => rest.IsEmpty;
+        public readonly bool IsEmpty => _rest.IsEmpty;
 
         public bool Skip(int count) => Take(count, out _);
 
@@ -163,9 +163,9 @@ internal readonly record struct FirstBytes(FirstBytesKind Kind, string? ServerNa
         private bool Take(int count, out ReadOnlySpan<byte> bytes)
         {
             bytes = default;
-            if (rest.Length < count) return false;
-            bytes = rest[..count];
-            rest = rest[count..];
+            if (_rest.Length < count) return false;
+            bytes = _rest[..count];
+            _rest = _rest[count..];
             return true;
         }
     }

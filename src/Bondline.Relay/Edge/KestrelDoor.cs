@@ -22,12 +22,12 @@ internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, ICo
 {
     private const int MaxWaiting = 1024; // then the accept loops wait
 
-    private readonly SocketConnectionContextFactory factory = new(new SocketConnectionFactoryOptions(), log);
-    private readonly Listener plain = new(DoorEndPoint.Plain), tls = new(DoorEndPoint.Tls);
+    private readonly SocketConnectionContextFactory _factory = new(new SocketConnectionFactoryOptions(), log);
+    private readonly Listener _plain = new(DoorEndPoint.Plain), _tls = new(DoorEndPoint.Tls);
 
     public bool CanBind(EndPoint endpoint) => endpoint is DoorEndPoint;
 
-    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(endpoint == DoorEndPoint.Tls ? tls : plain);
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(endpoint == DoorEndPoint.Tls ? _tls : _plain);
 
     /// <summary>Hands a connection over, nothing of it read.</summary>
     /// <param name="socket">Owned by Kestrel from here on.</param>
@@ -44,43 +44,43 @@ internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, ICo
             socket.Dispose();
             return;
         }
-        var connection = factory.Create(socket);
+        var connection = _factory.Create(socket);
         if (tunnel is not null) connection.Features.Set(tunnel);
-        if (!await (endPoint == DoorEndPoint.Tls ? tls : plain).OfferAsync(connection)) await connection.DisposeAsync();
+        if (!await (endPoint == DoorEndPoint.Tls ? _tls : _plain).OfferAsync(connection)) await connection.DisposeAsync();
     }
 
-    public void Dispose() => factory.Dispose();
+    public void Dispose() => _factory.Dispose();
 
     private sealed class Listener(EndPoint endPoint) : IConnectionListener
     {
-        private readonly Channel<ConnectionContext> arrivals = Channel.CreateBounded<ConnectionContext>(MaxWaiting);
+        private readonly Channel<ConnectionContext> _arrivals = Channel.CreateBounded<ConnectionContext>(MaxWaiting);
 
         public EndPoint EndPoint => endPoint;
 
         public async ValueTask<bool> OfferAsync(ConnectionContext connection)
         {
-            while (await arrivals.Writer.WaitToWriteAsync())
-                if (arrivals.Writer.TryWrite(connection)) return true;
+            while (await _arrivals.Writer.WaitToWriteAsync())
+                if (_arrivals.Writer.TryWrite(connection)) return true;
             return false;
         }
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
-            while (await arrivals.Reader.WaitToReadAsync(cancellationToken))
-                if (arrivals.Reader.TryRead(out var connection)) return connection;
+            while (await _arrivals.Reader.WaitToReadAsync(cancellationToken))
+                if (_arrivals.Reader.TryRead(out var connection)) return connection;
             return null;
         }
 
         public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
-            arrivals.Writer.TryComplete();
+            _arrivals.Writer.TryComplete();
             return ValueTask.CompletedTask;
         }
 
         public async ValueTask DisposeAsync()
         {
-            arrivals.Writer.TryComplete();
-            while (arrivals.Reader.TryRead(out var connection)) await connection.DisposeAsync();
+            _arrivals.Writer.TryComplete();
+            while (_arrivals.Reader.TryRead(out var connection)) await connection.DisposeAsync();
         }
     }
 }

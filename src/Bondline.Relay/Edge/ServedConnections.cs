@@ -7,9 +7,9 @@ namespace Bondline.Relay;
 /// <summary>The accepted connections that are being served, so that ending can wait for them. Thread-safe.</summary>
 internal sealed class ServedConnections(ILogger log)
 {
-    private readonly Lock gate = new();
-    private TaskCompletionSource? empty;
-    private int count;
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _empty;
+    private int _count;
 
     /// <summary>Serves a connection; its end is counted and an exception logged, so its task needs no other awaiter.</summary>
     /// <param name="socket">Owned by <paramref name="serve"/>; closed here if that fails.</param>
@@ -17,14 +17,14 @@ internal sealed class ServedConnections(ILogger log)
     /// <param name="local">Where it was accepted, for the log.</param>
     public void Start(Socket socket, Func<Socket, Task> serve, EndPoint local)
     {
-        lock (gate) count++;
+        lock (_gate) _count++;
         _ = ServeAsync(socket, serve, local);
     }
 
     /// <summary>Completes once none is being served.</summary>
     public Task WhenEmptyAsync()
     {
-        lock (gate) return count == 0 ? Task.CompletedTask : (empty ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        lock (_gate) return _count == 0 ? Task.CompletedTask : (_empty ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
     }
 
     private async Task ServeAsync(Socket socket, Func<Socket, Task> serve, EndPoint local)
@@ -41,8 +41,8 @@ internal sealed class ServedConnections(ILogger log)
         finally
         {
             TaskCompletionSource? last = null;
-            lock (gate)
-                if (--count == 0) (last, empty) = (empty, null);
+            lock (_gate)
+                if (--_count == 0) (last, _empty) = (_empty, null);
             last?.SetResult();
         }
     }

@@ -13,8 +13,8 @@ internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, strin
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), FirstWait = TimeSpan.FromMilliseconds(1);
 
-    private readonly Undecided undecided = new(time, Patience, limit: 4096, limitPerSource: 512);
-    private readonly CancellationTokenSource stop = new();
+    private readonly Undecided _undecided = new(time, Patience, limit: 4096, limitPerSource: 512);
+    private readonly CancellationTokenSource _stop = new();
 
     /// <summary>Serves one accepted connection; a subflow until it ends.</summary>
     public async Task ServeAsync(Socket socket)
@@ -22,7 +22,7 @@ internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, strin
         switch (await DecideAsync(socket))
         {
             case FirstBytesKind.Subflow:
-                await bonds.HandleConnectionAsync(socket, stop.Token);
+                await bonds.HandleConnectionAsync(socket, _stop.Token);
                 break;
             case FirstBytesKind.Tls:
                 await visitors(socket);
@@ -35,25 +35,25 @@ internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, strin
 
     public void Dispose()
     {
-        stop.Cancel();
-        undecided.Dispose();
-        stop.Dispose();
+        _stop.Cancel();
+        _undecided.Dispose();
+        _stop.Dispose();
     }
 
     private async Task<FirstBytesKind> DecideAsync(Socket socket)
     {
         var remote = socket.RemoteEndPoint;
-        var entry = undecided.Enter(socket);
+        var entry = _undecided.Enter(socket);
         try
         {
             var first = await LookAsync(socket);
             if (first.Kind == FirstBytesKind.Http) await AnswerPlainAsync(socket);
             if (first.Kind is FirstBytesKind.Http or FirstBytesKind.Unknown) log.NotTls(remote, first.Kind);
-            return undecided.Leave(entry) ? first.Kind : FirstBytesKind.Unknown;
+            return _undecided.Leave(entry) ? first.Kind : FirstBytesKind.Unknown;
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException) // reset, or out of time
         {
-            undecided.Leave(entry);
+            _undecided.Leave(entry);
             log.Dropped(remote, error is ObjectDisposedException ? "no ClientHello in time" : error.Message);
             return FirstBytesKind.Unknown;
         }

@@ -7,24 +7,24 @@ namespace Bondline.Relay;
 /// <remarks>An honest connection is decided within a round trip, so those that stay the longest are those to lose. Thread-safe.</remarks>
 internal sealed class Undecided(TimeProvider time, TimeSpan patience, int limit, int limitPerSource) : IDisposable
 {
-    private readonly Lock gate = new();
-    private readonly LinkedList<Entry> all = new(); // oldest first, here and per source
-    private readonly Dictionary<UInt128, LinkedList<Entry>> bySource = [];
-    private ITimer? sweep;
+    private readonly Lock _gate = new();
+    private readonly LinkedList<Entry> _all = new(); // oldest first, here and per source
+    private readonly Dictionary<UInt128, LinkedList<Entry>> _bySource = [];
+    private ITimer? _sweep;
 
     /// <summary>Takes a connection in; it is closed when its time is over or others need its place.</summary>
     public Entry Enter(Socket socket)
     {
         var entry = new Entry(socket, SourceOf(socket.RemoteEndPoint), time.GetTimestamp());
         Socket? evicted = null;
-        lock (gate)
+        lock (_gate)
         {
-            sweep ??= time.CreateTimer(static self => ((Undecided)self!).Sweep(), this, Period, Period);
-            if (bySource.TryGetValue(entry.Source, out var siblings) && siblings.Count >= limitPerSource) evicted = Evict(siblings.First!.Value);
-            else if (all.Count >= limit) evicted = Evict(all.First!.Value);
-            if (!bySource.TryGetValue(entry.Source, out siblings)) bySource.Add(entry.Source, siblings = new());
+            _sweep ??= time.CreateTimer(static self => ((Undecided)self!).Sweep(), this, Period, Period);
+            if (_bySource.TryGetValue(entry.Source, out var siblings) && siblings.Count >= limitPerSource) evicted = Evict(siblings.First!.Value);
+            else if (_all.Count >= limit) evicted = Evict(_all.First!.Value);
+            if (!_bySource.TryGetValue(entry.Source, out siblings)) _bySource.Add(entry.Source, siblings = new());
             entry.InSource = siblings.AddLast(entry);
-            entry.InAll = all.AddLast(entry);
+            entry.InAll = _all.AddLast(entry);
         }
         evicted?.Dispose();
         return entry;
@@ -33,18 +33,18 @@ internal sealed class Undecided(TimeProvider time, TimeSpan patience, int limit,
     /// <returns>False if its time was over: its socket is closed.</returns>
     public bool Leave(Entry entry)
     {
-        lock (gate) return Remove(entry);
+        lock (_gate) return Remove(entry);
     }
 
     public void Dispose()
     {
         List<Socket> rest;
-        lock (gate)
+        lock (_gate)
         {
-            sweep?.Dispose();
-            rest = [.. all.Select(entry => entry.Socket)];
-            all.Clear();
-            bySource.Clear();
+            _sweep?.Dispose();
+            rest = [.. _all.Select(entry => entry.Socket)];
+            _all.Clear();
+            _bySource.Clear();
         }
         foreach (var socket in rest) socket.Dispose();
     }
@@ -54,8 +54,8 @@ internal sealed class Undecided(TimeProvider time, TimeSpan patience, int limit,
     private void Sweep()
     {
         List<Socket>? late = null;
-        lock (gate)
-            while (all.First is { } first && time.GetElapsedTime(first.Value.Since) >= patience)
+        lock (_gate)
+            while (_all.First is { } first && time.GetElapsedTime(first.Value.Since) >= patience)
                 (late ??= []).Add(Evict(first.Value));
         foreach (var socket in late ?? []) socket.Dispose();
     }
@@ -69,10 +69,10 @@ internal sealed class Undecided(TimeProvider time, TimeSpan patience, int limit,
     private bool Remove(Entry entry)
     {
         if (entry.InAll?.List is null) return false;
-        all.Remove(entry.InAll);
-        var siblings = bySource[entry.Source];
+        _all.Remove(entry.InAll);
+        var siblings = _bySource[entry.Source];
         siblings.Remove(entry.InSource!);
-        if (siblings.Count == 0) bySource.Remove(entry.Source);
+        if (siblings.Count == 0) _bySource.Remove(entry.Source);
         return true;
     }
 

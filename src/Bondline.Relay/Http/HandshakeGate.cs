@@ -7,14 +7,14 @@ internal sealed class HandshakeGate
 {
     private const int Limit = 512;
 
-    private int running;
+    private int _running;
 
     /// <summary>Goes before TLS.</summary>
     public ConnectionDelegate Enter(ConnectionDelegate next) => async connection =>
     {
-        if (Interlocked.Increment(ref running) > Limit)
+        if (Interlocked.Increment(ref _running) > Limit)
         {
-            Interlocked.Decrement(ref running);
+            Interlocked.Decrement(ref _running);
             connection.Abort(new ConnectionAbortedException("Too many TLS handshakes at once."));
             return;
         }
@@ -39,11 +39,11 @@ internal sealed class HandshakeGate
 
     private sealed class Place(HandshakeGate gate)
     {
-        private int isFree;
+        private int _isFree;
 
         public void Free()
         {
-            if (Interlocked.Exchange(ref isFree, 1) == 0) Interlocked.Decrement(ref gate.running);
+            if (Interlocked.Exchange(ref _isFree, 1) == 0) Interlocked.Decrement(ref gate._running);
         }
     }
 }

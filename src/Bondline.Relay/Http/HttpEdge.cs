@@ -31,11 +31,11 @@ internal sealed class HttpEdge : IAsyncDisposable
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    private readonly TunnelTable tunnels;
-    private readonly WebApplication app;
-    private readonly IHttpForwarder forwarder;
-    private readonly VisitorTransformer transformer = new();
-    private readonly bool isEmbedded;
+    private readonly TunnelTable _tunnels;
+    private readonly WebApplication _app;
+    private readonly IHttpForwarder _forwarder;
+    private readonly VisitorTransformer _transformer = new();
+    private readonly bool _isEmbedded;
 
     /// <param name="tunnels">Where requests can go.</param>
     /// <param name="door">Where connections come from.</param>
@@ -44,8 +44,8 @@ internal sealed class HttpEdge : IAsyncDisposable
     /// <param name="loggers">Kestrel's warnings go there too.</param>
     public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, ILoggerFactory loggers)
     {
-        this.tunnels = tunnels;
-        this.isEmbedded = isEmbedded;
+        this._tunnels = tunnels;
+        this._isEmbedded = isEmbedded;
         // The empty builder: no other reads the settings files and environment of whatever folder the program was started in.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bondline" });
         builder.Services.AddSingleton(loggers);
@@ -53,17 +53,17 @@ internal sealed class HttpEdge : IAsyncDisposable
         builder.Services.AddSingleton<IConnectionListenerFactory>(door);
         builder.Services.AddHttpForwarder();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificate));
-        app = builder.Build();
-        forwarder = app.Services.GetRequiredService<IHttpForwarder>();
-        app.Run(HandleAsync);
+        _app = builder.Build();
+        _forwarder = _app.Services.GetRequiredService<IHttpForwarder>();
+        _app.Run(HandleAsync);
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => app.StartAsync(cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken) => _app.StartAsync(cancellationToken);
 
     /// <summary>Ends Kestrel; what is still under way when <paramref name="cancellationToken"/> is cancelled is cut.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => app.StopAsync(cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
 
-    public ValueTask DisposeAsync() => app.DisposeAsync();
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private static void Configure(KestrelServerOptions kestrel, X509Certificate2 certificate)
     {
@@ -92,7 +92,7 @@ internal sealed class HttpEdge : IAsyncDisposable
             await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
             return;
         }
-        if (await forwarder.SendAsync(context, Destination, tunnel.Sender, Forwarding, transformer) == ForwarderError.None || context.Response.HasStarted) return;
+        if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, Forwarding, _transformer) == ForwarderError.None || context.Response.HasStarted) return;
         var (title, text, advice) = Explain(context, tunnel);
         await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);
     }
@@ -102,7 +102,7 @@ internal sealed class HttpEdge : IAsyncDisposable
         if (context.Features.Get<HttpTunnel>() is { } arrived) return arrived; // it came to a tunnel's own port
         var host = context.Request.Host.Value.AsSpan();
         var colon = host.LastIndexOf(':');
-        return tunnels.Find(colon < 0 ? host : host[..colon]) ?? (isEmbedded ? tunnels.Only : null);
+        return _tunnels.Find(colon < 0 ? host : host[..colon]) ?? (_isEmbedded ? _tunnels.Only : null);
     }
 
     private static (string Title, string Text, string Advice) Explain(HttpContext context, HttpTunnel tunnel)

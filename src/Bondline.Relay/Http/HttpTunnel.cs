@@ -11,34 +11,34 @@ internal sealed class HttpTunnel : Tunnel
     // Short: a fresh stream costs no round trip, while the local service may close an idle connection just when a request is on its way to it.
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
 
-    private readonly Acceptor? acceptor;
-    private readonly Lazy<HttpMessageInvoker> sender;
+    private readonly Acceptor? _acceptor;
+    private readonly Lazy<HttpMessageInvoker> _sender;
 
     public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name) : base(holder, request, url)
     {
         Name = name;
-        sender = new(Connect);
+        _sender = new(Connect);
     }
 
     /// <summary>A tunnel with a port: <paramref name="listener"/> is bound and owned from here on, <paramref name="visitors"/> takes what arrives there.</summary>
     public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
         : base(holder, request, url)
     {
-        sender = new(Connect);
-        acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
+        _sender = new(Connect);
+        _acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
     }
 
     /// <summary>The label before the domain; null if the tunnel has a port instead.</summary>
     public string? Name { get; }
 
     /// <summary>Sends requests to the agent.</summary>
-    public HttpMessageInvoker Sender => sender.Value;
+    public HttpMessageInvoker Sender => _sender.Value;
 
     public override async ValueTask DisposeAsync()
     {
-        if (acceptor is not null) await acceptor.DisposeAsync();
+        if (_acceptor is not null) await _acceptor.DisposeAsync();
         // Requests on their way keep their connections; the bond ends those when it does.
-        if (sender.IsValueCreated) sender.Value.Dispose();
+        if (_sender.IsValueCreated) _sender.Value.Dispose();
     }
 
     private HttpMessageInvoker Connect() => new(new SocketsHttpHandler

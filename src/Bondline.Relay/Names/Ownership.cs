@@ -9,28 +9,28 @@ internal sealed class Ownership
     // A use is written at most this often: what has been unused longest is all that is asked.
     private static readonly TimeSpan UseResolution = TimeSpan.FromHours(1);
 
-    private readonly RelayStore store;
-    private readonly TimeProvider time;
-    private readonly Dictionary<string, NameRecord> names = new(StringComparer.Ordinal);
-    private readonly Dictionary<int, PortRecord> ports = [];
+    private readonly RelayStore _store;
+    private readonly TimeProvider _time;
+    private readonly Dictionary<string, NameRecord> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, PortRecord> _ports = [];
 
     public Ownership(RelayStore store, TimeProvider time)
     {
-        this.store = store;
-        this.time = time;
-        foreach (var name in store.Names()) names.Add(name.Name, name);
-        foreach (var port in store.Ports()) ports.Add(port.Port, port);
+        this._store = store;
+        this._time = time;
+        foreach (var name in store.Names()) _names.Add(name.Name, name);
+        foreach (var port in store.Ports()) _ports.Add(port.Port, port);
     }
 
     /// <summary>The token a name belongs to, or null.</summary>
-    public string? OwnerOf(string name) => names.GetValueOrDefault(name)?.Token;
+    public string? OwnerOf(string name) => _names.GetValueOrDefault(name)?.Token;
 
     /// <summary>The token a port belongs to, or null.</summary>
-    public string? OwnerOf(int port) => ports.GetValueOrDefault(port)?.Token;
+    public string? OwnerOf(int port) => _ports.GetValueOrDefault(port)?.Token;
 
     /// <summary>The ports a service of an agent instance had, latest first.</summary>
     public IEnumerable<int> PortsOf(string token, Guid instance, string service) =>
-        ports.Values.Where(port => port.Token == token && port.Instance == instance && port.Service == service).OrderByDescending(port => port.Used).Select(port => port.Port);
+        _ports.Values.Where(port => port.Token == token && port.Instance == instance && port.Service == service).OrderByDescending(port => port.Used).Select(port => port.Port);
 
     /// <param name="name">Free, or the token's own.</param>
     /// <param name="token">Its owner from now on.</param>
@@ -38,53 +38,53 @@ internal sealed class Ownership
     /// <returns>False if the token has too many names in use.</returns>
     public bool TryTake(string name, string token, Func<string, bool> isInUse)
     {
-        var now = time.GetUtcNow();
-        if (names.TryGetValue(name, out var record))
+        var now = _time.GetUtcNow();
+        if (_names.TryGetValue(name, out var record))
         {
             if (now - record.Used < UseResolution) return true;
         }
         else
         {
-            var own = names.Values.Where(other => other.Token == token).ToList();
+            var own = _names.Values.Where(other => other.Token == token).ToList();
             if (own.Count >= LimitPerToken)
             {
                 if (own.Where(other => !isInUse(other.Name)).MinBy(other => other.Used) is not { } oldest) return false;
-                names.Remove(oldest.Name);
-                store.RemoveName(oldest.Name);
+                _names.Remove(oldest.Name);
+                _store.RemoveName(oldest.Name);
             }
         }
-        names[name] = new(name, token, now);
-        store.SaveName(names[name]);
+        _names[name] = new(name, token, now);
+        _store.SaveName(_names[name]);
         return true;
     }
 
     /// <inheritdoc cref="TryTake(string, string, Func{string, bool})"/>
     public bool TryTake(int port, string token, Guid instance, string service, Func<int, bool> isInUse)
     {
-        var now = time.GetUtcNow();
-        if (ports.TryGetValue(port, out var record))
+        var now = _time.GetUtcNow();
+        if (_ports.TryGetValue(port, out var record))
         {
             if (record.Instance == instance && record.Service == service && now - record.Used < UseResolution) return true;
         }
         else
         {
-            var own = ports.Values.Where(other => other.Token == token).ToList();
+            var own = _ports.Values.Where(other => other.Token == token).ToList();
             if (own.Count >= LimitPerToken)
             {
                 if (own.Where(other => !isInUse(other.Port)).MinBy(other => other.Used) is not { } oldest) return false;
-                ports.Remove(oldest.Port);
-                store.RemovePort(oldest.Port);
+                _ports.Remove(oldest.Port);
+                _store.RemovePort(oldest.Port);
             }
         }
-        ports[port] = new(port, token, instance, service, now);
-        store.SavePort(ports[port]);
+        _ports[port] = new(port, token, instance, service, now);
+        _store.SavePort(_ports[port]);
         return true;
     }
 
     /// <summary>Forgets what belonged to a token; the store did when the token was revoked.</summary>
     public void Forget(string token)
     {
-        foreach (var name in names.Values.Where(name => name.Token == token).ToList()) names.Remove(name.Name);
-        foreach (var port in ports.Values.Where(port => port.Token == token).ToList()) ports.Remove(port.Port);
+        foreach (var name in _names.Values.Where(name => name.Token == token).ToList()) _names.Remove(name.Name);
+        foreach (var port in _ports.Values.Where(port => port.Token == token).ToList()) _ports.Remove(port.Port);
     }
 }

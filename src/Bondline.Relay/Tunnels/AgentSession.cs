@@ -13,11 +13,11 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
     // Every request has one answer, and a tunnel is taken over once: an agent that reads has far fewer waiting.
     private const int MaxWaitingAnswers = 2 * TunnelTable.LimitPerBond;
 
-    private readonly Channel<ControlMessage> answers = Channel.CreateBounded<ControlMessage>(new BoundedChannelOptions(MaxWaitingAnswers) { SingleReader = true });
+    private readonly Channel<ControlMessage> _answers = Channel.CreateBounded<ControlMessage>(new BoundedChannelOptions(MaxWaitingAnswers) { SingleReader = true });
 
     // Not the bond's own token: what hangs on this one is many sockets to close, which is not the transport's to wait for.
     // Never disposed: a visitor may register when it is all over, and it holds no timer.
-    private readonly CancellationTokenSource over = new();
+    private readonly CancellationTokenSource _over = new();
 
     public object Bond => bond.Id;
 
@@ -29,13 +29,13 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
 
     public bool IsSilent => bond.SilentFor is not null;
 
-    public CancellationToken Over => over.Token;
+    public CancellationToken Over => _over.Token;
 
     public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => bond.OpenStreamAsync(header, cancellationToken);
 
     public void TellSuperseded(TunnelSuperseded message)
     {
-        if (!answers.Writer.TryWrite(message)) log.AgentMisbehaved(bond.Id, "it does not read its control stream");
+        if (!_answers.Writer.TryWrite(message)) log.AgentMisbehaved(bond.Id, "it does not read its control stream");
     }
 
     /// <summary>Runs until the bond is over.</summary>
@@ -56,10 +56,10 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         }
         finally
         {
-            answers.Writer.TryComplete();
+            _answers.Writer.TryComplete();
             if (control is not null) await control;
             await tunnels.RemoveAsync(this);
-            await over.CancelAsync();
+            await _over.CancelAsync();
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         }
         finally
         {
-            answers.Writer.TryComplete();
+            _answers.Writer.TryComplete();
             await answering;
             await tunnels.RemoveAsync(this);
             stream.Abort(StreamError.Cancelled);
@@ -115,7 +115,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         switch (message)
         {
             case RegisterTunnel request:
-                await answers.Writer.WriteAsync(await tunnels.RegisterAsync(this, request), stop);
+                await _answers.Writer.WriteAsync(await tunnels.RegisterAsync(this, request), stop);
                 break;
             case UnregisterTunnel request:
                 await tunnels.UnregisterAsync(this, request.Tunnel);
@@ -130,7 +130,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         var buffer = new ArrayBufferWriter<byte>();
         try
         {
-            await foreach (var answer in answers.Reader.ReadAllAsync(stop))
+            await foreach (var answer in _answers.Reader.ReadAllAsync(stop))
             {
                 ControlCodec.Write(answer, buffer);
                 await stream.WriteAsync(buffer.WrittenMemory, stop);

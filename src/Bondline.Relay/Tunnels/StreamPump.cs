@@ -7,9 +7,9 @@ namespace Bondline.Relay;
 /// <summary>Carries bytes between a visitor's socket and a stream of the bond until both directions are over. The end of a direction is passed on as such, a reset as a reset.</summary>
 internal sealed class StreamPump(Socket visitor, BondStream stream)
 {
-    private readonly SocketCopy copy = new(visitor, stream, TimeProvider.System);
+    private readonly SocketCopy _copy = new(visitor, stream, TimeProvider.System);
 
-    private volatile bool isVisitorFinished;
+    private volatile bool _isVisitorFinished;
 
     /// <summary>Owns both; never throws for what visitors, agents and networks do.</summary>
     public async Task RunAsync()
@@ -17,7 +17,7 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
         var inward = VisitorToStreamAsync();
         await StreamToVisitorAsync();
         // Nobody reads the stream any more, and the visitor may be silent for ever: that the bond is lost, or the agent gave up, must end it too.
-        if (!inward.IsCompleted && await Task.WhenAny(inward, stream.Closed) != inward && !isVisitorFinished) Break(StreamError.Cancelled);
+        if (!inward.IsCompleted && await Task.WhenAny(inward, stream.Closed) != inward && !_isVisitorFinished) Break(StreamError.Cancelled);
         await inward;
         visitor.Dispose();
         await stream.DisposeAsync();
@@ -27,8 +27,8 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
     {
         try
         {
-            await copy.ToStreamAsync();
-            isVisitorFinished = true;
+            await _copy.ToStreamAsync();
+            _isVisitorFinished = true;
             await stream.CompleteWritesAsync();
         }
         catch (BondStreamException)
@@ -45,7 +45,7 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
     {
         try
         {
-            await copy.ToSocketAsync();
+            await _copy.ToSocketAsync();
             visitor.Shutdown(SocketShutdown.Send);
         }
         catch (Exception error) when (error is SocketException or ObjectDisposedException or BondStreamException)

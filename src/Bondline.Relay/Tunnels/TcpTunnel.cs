@@ -9,19 +9,19 @@ namespace Bondline.Relay;
 /// <summary>A public TCP port: each visitor is one stream of the bond.</summary>
 internal sealed class TcpTunnel : Tunnel
 {
-    private readonly Acceptor acceptor;
-    private readonly ILogger log;
+    private readonly Acceptor _acceptor;
+    private readonly ILogger _log;
 
     /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
     public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ServedConnections connections, ILogger log) : base(holder, request, url)
     {
-        this.log = log;
-        acceptor = new Acceptor(listener, ServeAsync, connections, log);
+        this._log = log;
+        _acceptor = new Acceptor(listener, ServeAsync, connections, log);
     }
 
-    public int Port => acceptor.EndPoint.Port;
+    public int Port => _acceptor.EndPoint.Port;
 
-    public override ValueTask DisposeAsync() => acceptor.DisposeAsync();
+    public override ValueTask DisposeAsync() => _acceptor.DisposeAsync();
 
     private async Task ServeAsync(Socket visitor)
     {
@@ -35,7 +35,7 @@ internal sealed class TcpTunnel : Tunnel
         }
         catch (Exception error) when (error is SocketException or BondStreamException)
         {
-            log.VisitorFailed(remote, Url, error.Message);
+            _log.VisitorFailed(remote, Url, error.Message);
             VisitorSocket.Reset(visitor);
             return;
         }

@@ -32,25 +32,25 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     // A port may be free here and taken by another program of the machine; that many are tried.
     private const int PortAttempts = 64;
 
-    private readonly SemaphoreSlim gate = new(1);
-    private readonly Dictionary<ITunnelHolder, Dictionary<ulong, Tunnel>> byHolder = [];
-    private readonly Dictionary<int, Tunnel> byPort = [];
-    private readonly ConcurrentDictionary<string, HttpTunnel> byName = new(StringComparer.OrdinalIgnoreCase);
-    private TunnelSettings? settings;
-    private volatile HttpTunnel? only;
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly Dictionary<ITunnelHolder, Dictionary<ulong, Tunnel>> _byHolder = [];
+    private readonly Dictionary<int, Tunnel> _byPort = [];
+    private readonly ConcurrentDictionary<string, HttpTunnel> _byName = new(StringComparer.OrdinalIgnoreCase);
+    private TunnelSettings? _settings;
+    private volatile HttpTunnel? _only;
 
     /// <summary>Set once the relay listens, before the first bond.</summary>
-    public TunnelSettings Settings { get => settings ?? throw new InvalidOperationException("The relay does not listen yet."); set => settings = value; }
+    public TunnelSettings Settings { get => _settings ?? throw new InvalidOperationException("The relay does not listen yet."); set => _settings = value; }
 
     /// <summary>The one HTTP tunnel there is; null if there is none or several.</summary>
-    public HttpTunnel? Only => only;
+    public HttpTunnel? Only => _only;
 
     /// <summary>The HTTP tunnel of a host name without its port, in any case; null if there is none.</summary>
     public HttpTunnel? Find(ReadOnlySpan<char> host)
     {
-        var domain = settings?.Domain;
+        var domain = _settings?.Domain;
         if (domain is null || host.Length <= domain.Length + 1 || host[^(domain.Length + 1)] != '.' || !host.EndsWith(domain, StringComparison.OrdinalIgnoreCase)) return null;
-        return byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(host[..^(domain.Length + 1)], out var tunnel) ? tunnel : null;
+        return _byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(host[..^(domain.Length + 1)], out var tunnel) ? tunnel : null;
     }
 
     /// <summary>Makes a tunnel for a bond, or says why not.</summary>
@@ -58,10 +58,10 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     public async Task<ControlMessage> RegisterAsync(ITunnelHolder holder, RegisterTunnel request)
     {
         if (request.Local?.Length > MaxLocalLength) request = request with { Local = request.Local[..MaxLocalLength] };
-        await gate.WaitAsync();
+        await _gate.WaitAsync();
         try
         {
-            if (!byHolder.TryGetValue(holder, out var own)) byHolder.Add(holder, own = []);
+            if (!_byHolder.TryGetValue(holder, out var own)) _byHolder.Add(holder, own = []);
             if (own.TryGetValue(request.Tunnel, out var former)) await RemoveAsync(former);
             if (own.Count >= LimitPerBond) return Refuse(request, "limit", $"An agent may have {LimitPerBond} tunnels at once; this one has them.");
             var answer = request.Kind == TunnelKind.Http && Settings.Domain is not null
@@ -73,57 +73,57 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         }
         finally
         {
-            gate.Release();
+            _gate.Release();
         }
     }
 
     public async Task UnregisterAsync(ITunnelHolder holder, ulong number)
     {
-        await gate.WaitAsync();
+        await _gate.WaitAsync();
         try
         {
-            if (byHolder.TryGetValue(holder, out var own) && own.TryGetValue(number, out var tunnel)) await RemoveAsync(tunnel);
+            if (_byHolder.TryGetValue(holder, out var own) && own.TryGetValue(number, out var tunnel)) await RemoveAsync(tunnel);
         }
         finally
         {
-            gate.Release();
+            _gate.Release();
         }
     }
 
     /// <summary>Closes all tunnels of a bond that is over.</summary>
     public async Task RemoveAsync(ITunnelHolder holder)
     {
-        await gate.WaitAsync();
+        await _gate.WaitAsync();
         try
         {
-            if (!byHolder.TryGetValue(holder, out var own)) return;
+            if (!_byHolder.TryGetValue(holder, out var own)) return;
             foreach (var tunnel in own.Values.ToList()) await RemoveAsync(tunnel);
-            byHolder.Remove(holder);
+            _byHolder.Remove(holder);
         }
         finally
         {
-            gate.Release();
+            _gate.Release();
         }
     }
 
     /// <summary>Forgets what belonged to a revoked token. Its live tunnels go with their bonds.</summary>
     public async Task ForgetAsync(string token)
     {
-        await gate.WaitAsync();
+        await _gate.WaitAsync();
         try
         {
             ownership.Forget(token);
         }
         finally
         {
-            gate.Release();
+            _gate.Release();
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var holder in byHolder.Keys.ToList()) await RemoveAsync(holder);
-        gate.Dispose();
+        foreach (var holder in _byHolder.Keys.ToList()) await RemoveAsync(holder);
+        _gate.Dispose();
     }
 
     private async Task<ControlMessage> RegisterNameAsync(ITunnelHolder holder, RegisterTunnel request)
@@ -131,12 +131,12 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         var name = request.Name ?? NameFor(holder, request);
         if (TunnelName.Problem(name) is { } problem) return Refuse(request, "name-invalid", $"The name \"{Shorten(name)}\" {problem}.");
         if (ownership.OwnerOf(name) is { } owner && owner != holder.TokenId) return Refuse(request, "name-taken", $"The name \"{name}\" belongs to another token.");
-        if (byName.TryGetValue(name, out var live) && Objection(live, holder, request, $"The name \"{name}\"") is { } objection) return Refuse(request, "name-taken", objection);
-        if (!ownership.TryTake(name, holder.TokenId, byName.ContainsKey)) return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} names in use; no more are given.");
+        if (_byName.TryGetValue(name, out var live) && Objection(live, holder, request, $"The name \"{name}\"") is { } objection) return Refuse(request, "name-taken", objection);
+        if (!ownership.TryTake(name, holder.TokenId, _byName.ContainsKey)) return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} names in use; no more are given.");
         if (live is not null) await SupersedeAsync(live, holder);
 
         var tunnel = new HttpTunnel(holder, request, UrlOf($"{name}.{Settings.Domain}", Settings.HttpPort), name);
-        byName[name] = tunnel;
+        _byName[name] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, name, null);
     }
@@ -151,7 +151,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         {
             if (!Settings.TcpPorts.Contains(wanted)) return Refuse(request, "port-out-of-range", $"Port {wanted} is not in the relay's range {Settings.TcpPorts}.");
             if (ownership.OwnerOf(wanted) is { } owner && owner != holder.TokenId) return Refuse(request, "port-taken", $"Port {wanted} belongs to another token.");
-            if (byPort.TryGetValue(wanted, out var live) && Objection(live, holder, request, $"Port {wanted}") is { } objection) return Refuse(request, "port-taken", objection);
+            if (_byPort.TryGetValue(wanted, out var live) && Objection(live, holder, request, $"Port {wanted}") is { } objection) return Refuse(request, "port-taken", objection);
             candidates = [wanted];
         }
         else
@@ -161,7 +161,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
 
         foreach (var port in candidates)
         {
-            if (byPort.TryGetValue(port, out var live)) await SupersedeAsync(live, holder);
+            if (_byPort.TryGetValue(port, out var live)) await SupersedeAsync(live, holder);
             Socket listener;
             try
             {
@@ -183,7 +183,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     private ControlMessage Open(ITunnelHolder holder, RegisterTunnel request, Socket listener, string service)
     {
         var port = ((IPEndPoint)listener.LocalEndPoint!).Port;
-        if (!ownership.TryTake(port, holder.TokenId, holder.Instance, service, byPort.ContainsKey))
+        if (!ownership.TryTake(port, holder.TokenId, holder.Instance, service, _byPort.ContainsKey))
         {
             listener.Dispose();
             return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} ports in use; no more are given.");
@@ -191,13 +191,13 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
             ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, connections, log)
             : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), listener, visitors, connections, log);
-        byPort[port] = tunnel;
+        _byPort[port] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, null, port);
     }
 
     private bool MayReuse(int port, ITunnelHolder holder) =>
-        Settings.TcpPorts.Contains(port) && (!byPort.TryGetValue(port, out var live) || (IsSameAgent(live.Holder, holder) && live.Holder != holder));
+        Settings.TcpPorts.Contains(port) && (!_byPort.TryGetValue(port, out var live) || (IsSameAgent(live.Holder, holder) && live.Holder != holder));
 
     private IEnumerable<int> FreePorts()
     {
@@ -205,7 +205,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         if (range.IsEphemeral) yield return 0;
         else
             for (var port = range.First; port <= range.Last; port++)
-                if (ownership.OwnerOf(port) is null && !byPort.ContainsKey(port)) yield return port;
+                if (ownership.OwnerOf(port) is null && !_byPort.ContainsKey(port)) yield return port;
     }
 
     /// <returns>Why <paramref name="by"/> may not have what <paramref name="live"/> has; null if it may.</returns>
@@ -233,16 +233,16 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
 
     private void Add(Tunnel tunnel)
     {
-        byHolder[tunnel.Holder][tunnel.Number] = tunnel;
+        _byHolder[tunnel.Holder][tunnel.Number] = tunnel;
         CountHttp();
     }
 
     private async Task RemoveAsync(Tunnel tunnel)
     {
-        byHolder[tunnel.Holder].Remove(tunnel.Number);
-        if (tunnel is HttpTunnel { Name: { } name }) byName.TryRemove(KeyValuePair.Create(name, (HttpTunnel)tunnel));
-        foreach (var (port, other) in byPort)
-            if (other == tunnel) byPort.Remove(port);
+        _byHolder[tunnel.Holder].Remove(tunnel.Number);
+        if (tunnel is HttpTunnel { Name: { } name }) _byName.TryRemove(KeyValuePair.Create(name, (HttpTunnel)tunnel));
+        foreach (var (port, other) in _byPort)
+            if (other == tunnel) _byPort.Remove(port);
         CountHttp();
         await tunnel.DisposeAsync();
         log.TunnelClosed(tunnel.Url);
@@ -250,9 +250,9 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
 
     private void CountHttp()
     {
-        using var all = byHolder.Values.SelectMany(own => own.Values).OfType<HttpTunnel>().GetEnumerator();
+        using var all = _byHolder.Values.SelectMany(own => own.Values).OfType<HttpTunnel>().GetEnumerator();
         var first = all.MoveNext() ? all.Current : null;
-        only = first is not null && all.MoveNext() ? null : first;
+        _only = first is not null && all.MoveNext() ? null : first;
     }
 
     // Agents name their tunnels; one that does not gets a name that stays the same.

@@ -5,11 +5,11 @@ namespace Bondline.Agent.Tests;
 
 public sealed class AgentSettingsTests : IDisposable
 {
-    private readonly string root = Directory.CreateTempSubdirectory("bondline-settings-").FullName;
+    private readonly string _root = Directory.CreateTempSubdirectory("bondline-settings-").FullName;
 
-    private AgentSettings Settings => new(Path.Combine(root, "bondline"));
+    private AgentSettings Settings => new(Path.Combine(_root, "bondline"));
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact, UnsupportedOSPlatform("windows")]
     public void The_login_is_for_its_owner_only()
@@ -89,7 +89,7 @@ public sealed class AgentSettingsTests : IDisposable
     [Fact]
     public void A_folder_that_cannot_be_made_is_an_IO_error()
     {
-        File.WriteAllText(Path.Combine(root, "bondline"), "a file where the folder should be");
+        File.WriteAllText(Path.Combine(_root, "bondline"), "a file where the folder should be");
         Assert.ThrowsAny<IOException>(() => Settings.LockInstance("p"));
         Assert.ThrowsAny<IOException>(() => Settings.SaveLogin("bondline://x"));
     }

@@ -9,26 +9,26 @@ namespace Bondline.Agent.Tests;
 /// <summary>A local service whose connections the test holds.</summary>
 internal sealed class LocalService : IDisposable
 {
-    private readonly Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
     /// <param name="isListening">False reserves the port only: connections are refused.</param>
     public LocalService(bool isListening = true)
     {
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         if (isListening) Listen();
     }
 
     public LocalTarget Target =>
-        LocalTarget.TryParse(((IPEndPoint)listener.LocalEndPoint!).Port.ToString(CultureInfo.InvariantCulture), TunnelKind.Tcp, out var target) == TargetSyntax.Valid
+        LocalTarget.TryParse(((IPEndPoint)_listener.LocalEndPoint!).Port.ToString(CultureInfo.InvariantCulture), TunnelKind.Tcp, out var target) == TargetSyntax.Valid
             ? target!
             : throw new InvalidOperationException();
 
-    public void Listen() => listener.Listen();
+    public void Listen() => _listener.Listen();
 
     /// <summary>The next connection that a visitor caused. The agent's one look before it is ready is skipped by <see cref="SkipProbeAsync"/>.</summary>
-    public async Task<Socket> AcceptAsync() => await listener.AcceptAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+    public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
 
     public async Task SkipProbeAsync() => (await AcceptAsync()).Dispose();
 
-    public void Dispose() => listener.Dispose();
+    public void Dispose() => _listener.Dispose();
 }

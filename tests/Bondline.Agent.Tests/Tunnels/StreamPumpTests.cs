@@ -10,27 +10,27 @@ namespace Bondline.Agent.Tests;
 /// <summary>A visitor's stream and the local service behind it, over a real bond on loopback.</summary>
 public sealed class StreamPumpTests : IAsyncLifetime
 {
-    private readonly TestRelay relay = new();
-    private readonly LocalService service = new();
-    private RunningAgent? running;
-    private TestAgent? agent;
+    private readonly TestRelay _relay = new();
+    private readonly LocalService _service = new();
+    private RunningAgent? _running;
+    private TestAgent? _agent;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        running = new RunningAgent(relay, new TunnelRequest(service.Target));
-        agent = await relay.AgentAsync();
-        await agent.AcceptTunnelAsync();
-        await running.ToldAsync();
-        await service.SkipProbeAsync();
+        _running = new RunningAgent(_relay, new TunnelRequest(_service.Target));
+        _agent = await _relay.AgentAsync();
+        await _agent.AcceptTunnelAsync();
+        await _running.ToldAsync();
+        await _service.SkipProbeAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await running!.DisposeAsync();
-        service.Dispose();
-        await relay.DisposeAsync();
+        await _running!.DisposeAsync();
+        _service.Dispose();
+        await _relay.DisposeAsync();
     }
 
     [Fact]
@@ -135,7 +135,7 @@ public sealed class StreamPumpTests : IAsyncLifetime
     public async Task A_lost_bond_resets_the_service()
     {
         var (_, local) = await VisitAsync();
-        await agent!.Bond.CloseAsync(ProtocolError.GoingAway, "restart");
+        await _agent!.Bond.CloseAsync(ProtocolError.GoingAway, "restart");
         var error = await Assert.ThrowsAsync<SocketException>(async () => await local.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
         Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
     }
@@ -143,17 +143,17 @@ public sealed class StreamPumpTests : IAsyncLifetime
     [Fact]
     public async Task A_service_that_is_down_refuses_at_once_and_is_told_once_until_it_was_up_again()
     {
-        service.Dispose();
+        _service.Dispose();
         for (var visit = 0; visit < 3; visit++)
         {
-            await using var visitor = await agent!.VisitAsync();
+            await using var visitor = await _agent!.VisitAsync();
             var error = await Assert.ThrowsAsync<BondStreamException>(async () => await visitor.ReadAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
             Assert.Equal(StreamError.LocalUnreachable, error.Error);
         }
-        Assert.StartsWith("local-unreachable: nothing listens on ", await running!.ToldAsync(), StringComparison.Ordinal);
-        running.Drain();
-        await running.EndAsync();
-        await Assert.ThrowsAsync<TimeoutException>(() => running.ToldAsync().WaitAsync(TimeSpan.Zero, Stop)); // nothing more was told
+        Assert.StartsWith("local-unreachable: nothing listens on ", await _running!.ToldAsync(), StringComparison.Ordinal);
+        _running.Drain();
+        await _running.EndAsync();
+        await Assert.ThrowsAsync<TimeoutException>(() => _running.ToldAsync().WaitAsync(TimeSpan.Zero, Stop)); // nothing more was told
     }
 
     [Fact]
@@ -178,8 +178,8 @@ public sealed class StreamPumpTests : IAsyncLifetime
 
     private async Task<(BondStream Visitor, Socket Local)> VisitAsync()
     {
-        var visitor = await agent!.VisitAsync();
-        return (visitor, await service.AcceptAsync());
+        var visitor = await _agent!.VisitAsync();
+        return (visitor, await _service.AcceptAsync());
     }
 
     private static async Task<string> ReadToEndAsync(Stream stream)

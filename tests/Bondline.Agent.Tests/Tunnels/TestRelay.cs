@@ -14,20 +14,20 @@ namespace Bondline.Agent.Tests;
 /// <summary>The least a relay can be: takes bonds over real sockets on loopback and lets the test speak for it.</summary>
 internal sealed class TestRelay : IAsyncDisposable, IAgentAuthenticator
 {
-    private readonly X509Certificate2 certificate = MakeCertificate();
-    private readonly Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private readonly CancellationTokenSource stop = new();
-    private readonly Channel<TestAgent> agents = Channel.CreateUnbounded<TestAgent>();
-    private readonly BondHost host;
-    private readonly Task accepting;
+    private readonly X509Certificate2 _certificate = MakeCertificate();
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Channel<TestAgent> _agents = Channel.CreateUnbounded<TestAgent>();
+    private readonly BondHost _host;
+    private readonly Task _accepting;
 
     public TestRelay()
     {
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
-        host = new BondHost(new BondHostOptions { Identity = certificate, RelayId = 7, Authenticator = this }) { OnBond = ServeAsync };
-        Join = new(new Token("test", new SecretBytes(RandomNumberGenerator.GetBytes(32))), [new HostPort("127.0.0.1", ((IPEndPoint)listener.LocalEndPoint!).Port)], [host.Pin]);
-        accepting = AcceptAsync();
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Listen();
+        _host = new BondHost(new BondHostOptions { Identity = _certificate, RelayId = 7, Authenticator = this }) { OnBond = ServeAsync };
+        Join = new(new Token("test", new SecretBytes(RandomNumberGenerator.GetBytes(32))), [new HostPort("127.0.0.1", ((IPEndPoint)_listener.LocalEndPoint!).Port)], [_host.Pin]);
+        _accepting = AcceptAsync();
     }
 
     public JoinUrl Join { get; }
@@ -35,21 +35,21 @@ internal sealed class TestRelay : IAsyncDisposable, IAgentAuthenticator
     /// <summary>What the relay says to the next agents' tokens.</summary>
     public AuthenticationResult Answer { get; set; } = AuthenticationResult.Accepted;
 
-    public BondHost Host => host;
+    public BondHost Host => _host;
 
     /// <summary>The next bond an agent opened.</summary>
-    public async Task<TestAgent> AgentAsync() => await agents.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+    public async Task<TestAgent> AgentAsync() => await _agents.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
 
     public ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken) => new(Answer);
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        listener.Dispose();
-        await accepting;
-        await host.DisposeAsync();
-        certificate.Dispose();
-        stop.Dispose();
+        await _stop.CancelAsync();
+        _listener.Dispose();
+        await _accepting;
+        await _host.DisposeAsync();
+        _certificate.Dispose();
+        _stop.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -57,7 +57,7 @@ internal sealed class TestRelay : IAsyncDisposable, IAgentAuthenticator
         var connections = new List<Task>();
         try
         {
-            while (true) connections.Add(host.HandleConnectionAsync(await listener.AcceptAsync(stop.Token), stop.Token));
+            while (true) connections.Add(_host.HandleConnectionAsync(await _listener.AcceptAsync(_stop.Token), _stop.Token));
         }
         catch (Exception error) when (error is OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -68,7 +68,7 @@ internal sealed class TestRelay : IAsyncDisposable, IAgentAuthenticator
     private async Task ServeAsync(RelayBond bond, CancellationToken over)
     {
         if (await bond.AcceptStreamAsync(over) is not { } control) return;
-        agents.Writer.TryWrite(new(bond, control));
+        _agents.Writer.TryWrite(new(bond, control));
         await bond.Completion;
     }
 
@@ -83,7 +83,7 @@ internal sealed class TestRelay : IAsyncDisposable, IAgentAuthenticator
 /// <summary>One bond of an agent as the relay sees it.</summary>
 internal sealed class TestAgent(RelayBond bond, BondStream control)
 {
-    private readonly PipeReader reader = PipeReader.Create(control);
+    private readonly PipeReader _reader = PipeReader.Create(control);
 
     public RelayBond Bond => bond;
 
@@ -94,10 +94,10 @@ internal sealed class TestAgent(RelayBond bond, BondStream control)
     {
         while (true)
         {
-            var result = await reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+            var result = await _reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
             var input = result.Buffer;
             var isRead = ControlCodec.TryRead(ref input, out var message);
-            reader.AdvanceTo(input.Start, isRead ? input.Start : input.End);
+            _reader.AdvanceTo(input.Start, isRead ? input.Start : input.End);
             if (message is not null) return Assert.IsType<T>(message);
             Assert.False(result.IsCompleted, $"the agent ended the control stream before it sent {typeof(T).Name}");
         }

@@ -6,18 +6,18 @@ namespace Bondline.Relay.Tests;
 
 public sealed class RelayIdentityTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void The_key_is_made_once_and_only_its_owner_may_read_it()
     {
-        using var first = RelayIdentity.LoadOrCreate(folder.Path);
-        using var second = RelayIdentity.LoadOrCreate(folder.Path);
+        using var first = RelayIdentity.LoadOrCreate(_folder.Path);
+        using var second = RelayIdentity.LoadOrCreate(_folder.Path);
         Assert.Equal(first.PublicKeyHash, second.PublicKeyHash, (a, b) => a.Span.SequenceEqual(b.Span));
         Assert.Equal(first.RelayId, second.RelayId);
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Assert.Single(Directory.GetFiles(folder.Path))));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Assert.Single(Directory.GetFiles(_folder.Path))));
     }
 
     [Fact]
@@ -28,14 +28,14 @@ public sealed class RelayIdentityTests : IDisposable
             () =>
             {
                 together.SignalAndWait(TestContext.Current.CancellationToken);
-                using var identity = RelayIdentity.LoadOrCreate(folder.Path);
+                using var identity = RelayIdentity.LoadOrCreate(_folder.Path);
                 return Convert.ToHexString(identity.PublicKeyHash.Span);
             },
             TestContext.Current.CancellationToken,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default)));
         Assert.Single(hashes.Distinct());
-        Assert.Single(Directory.GetFiles(folder.Path));
+        Assert.Single(Directory.GetFiles(_folder.Path));
     }
 
     [Fact]
@@ -56,8 +56,8 @@ public sealed class RelayIdentityTests : IDisposable
     [InlineData("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")]
     public void A_broken_key_is_refused_and_left_alone(string content)
     {
-        File.WriteAllText(folder["relay-key.pem"], content);
-        Assert.Equal("data-unusable", Assert.Throws<RelayException>(() => RelayIdentity.LoadOrCreate(folder.Path)).Code);
-        Assert.Equal(content, File.ReadAllText(folder["relay-key.pem"]));
+        File.WriteAllText(_folder["relay-key.pem"], content);
+        Assert.Equal("data-unusable", Assert.Throws<RelayException>(() => RelayIdentity.LoadOrCreate(_folder.Path)).Code);
+        Assert.Equal(content, File.ReadAllText(_folder["relay-key.pem"]));
     }
 }

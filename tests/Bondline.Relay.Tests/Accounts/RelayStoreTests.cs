@@ -7,9 +7,9 @@ public sealed class RelayStoreTests : IDisposable
 {
     private static readonly DateTimeOffset Noon = DateTimeOffset.FromUnixTimeMilliseconds(1_800_000_000_000);
 
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void What_was_saved_is_there_after_a_restart()
@@ -74,7 +74,7 @@ public sealed class RelayStoreTests : IDisposable
     public void A_store_of_a_newer_program_is_refused()
     {
         Open().Dispose();
-        using (var connection = new SqliteConnection($"Data Source={folder["relay.db"]};Pooling=false"))
+        using (var connection = new SqliteConnection($"Data Source={_folder["relay.db"]};Pooling=false"))
         {
             connection.Open();
             using var command = connection.CreateCommand();
@@ -89,7 +89,7 @@ public sealed class RelayStoreTests : IDisposable
     [Fact]
     public void A_file_that_is_no_store_is_refused()
     {
-        File.WriteAllText(folder["relay.db"], new string('x', 4096));
+        File.WriteAllText(_folder["relay.db"], new string('x', 4096));
         Assert.Equal("data-unusable", Assert.Throws<RelayException>(Open).Code);
     }
 
@@ -97,8 +97,8 @@ public sealed class RelayStoreTests : IDisposable
     public void Only_the_owner_may_read_it()
     {
         using var store = Open();
-        foreach (var file in Directory.GetFiles(folder.Path)) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        foreach (var file in Directory.GetFiles(_folder.Path)) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
     }
 
-    private RelayStore Open() => RelayStore.Open(folder["relay.db"]);
+    private RelayStore Open() => RelayStore.Open(_folder["relay.db"]);
 }

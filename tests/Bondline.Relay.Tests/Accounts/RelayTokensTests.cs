@@ -5,19 +5,19 @@ namespace Bondline.Relay.Tests;
 
 public sealed class RelayTokensTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Tokens_can_be_made_before_the_first_start_of_the_relay()
     {
-        var tokens = new RelayTokens(folder["data"]);
+        var tokens = new RelayTokens(_folder["data"]);
         Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", "10.77.100.1:8443", Stop), out var join, out _));
         Assert.Equal(new HostPort("10.77.100.1", 8443), Assert.Single(join.Hosts));
-        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"] });
         await relay.StartAsync(Stop);
         Assert.Null(relay.FirstJoinUrl); // there is one already
         Assert.Equal(join.Pins, relay.CreateToken("other").Pins);
@@ -26,9 +26,9 @@ public sealed class RelayTokensTests : IDisposable
     [Fact]
     public async Task A_running_relay_takes_changes_at_once()
     {
-        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"], Domain = "lab.test" });
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"], Domain = "lab.test" });
         await relay.StartAsync(Stop);
-        var tokens = new RelayTokens(folder["data"]);
+        var tokens = new RelayTokens(_folder["data"]);
         Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", null, Stop), out var join, out _));
         Assert.Equal(new HostPort("lab.test", relay.Listening.Https.Port), Assert.Single(join.Hosts));
         Assert.Equal(["first", "laptop"], (await tokens.ListAsync(Stop)).Select(token => token.Name));
@@ -41,9 +41,9 @@ public sealed class RelayTokensTests : IDisposable
     public async Task The_relays_address_is_remembered_while_it_is_not_running()
     {
         HostPort host;
-        await using (var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"], Domain = "lab.test" }))
+        await using (var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"], Domain = "lab.test" }))
             host = new("lab.test", (await relay.StartAsync(Stop)).Https.Port);
-        var tokens = new RelayTokens(folder["data"]);
+        var tokens = new RelayTokens(_folder["data"]);
         Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("laptop", null, Stop), out var join, out _));
         Assert.Equal(host, Assert.Single(join.Hosts));
         Assert.True(JoinUrl.TryParse(await tokens.CreateAsync("phone", "other.test", Stop), out join, out _));
@@ -55,11 +55,11 @@ public sealed class RelayTokensTests : IDisposable
     [Fact]
     public async Task It_says_which_folder_and_whether_a_relay_took_the_change()
     {
-        var tokens = new RelayTokens(folder["data"]);
-        Assert.Equal(folder["data"], tokens.Folder);
+        var tokens = new RelayTokens(_folder["data"]);
+        Assert.Equal(_folder["data"], tokens.Folder);
         await tokens.CreateAsync("before", null, Stop);
         Assert.False(tokens.IsRelayRunning);
-        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"] });
         await relay.StartAsync(Stop);
         await tokens.CreateAsync("after", null, Stop);
         Assert.True(tokens.IsRelayRunning);
@@ -68,8 +68,8 @@ public sealed class RelayTokensTests : IDisposable
     [Fact]
     public void A_folder_that_cannot_be_used_names_the_way_out()
     {
-        File.WriteAllText(folder["data"], "");
-        var error = Assert.Throws<RelayException>(() => new RelayTokens(folder["data"]));
+        File.WriteAllText(_folder["data"], "");
+        var error = Assert.Throws<RelayException>(() => new RelayTokens(_folder["data"]));
         Assert.Equal("data-unusable", error.Code);
         Assert.Contains("the relay's own user", error.Next, StringComparison.Ordinal);
     }
@@ -87,9 +87,9 @@ public sealed class RelayTokensTests : IDisposable
     [Fact]
     public async Task A_folder_serves_one_relay_at_a_time()
     {
-        await using var first = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await using var first = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"] });
         await first.StartAsync(Stop);
-        await using var second = new RelayServer(TestRelay.Options with { DataDirectory = folder["data"] });
+        await using var second = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"] });
         Assert.Equal("data-unusable", (await Assert.ThrowsAsync<RelayException>(() => second.StartAsync(Stop))).Code);
         await first.StopAsync();
         await second.StartAsync(Stop);

@@ -7,9 +7,9 @@ namespace Bondline.Relay.Tests;
 
 public sealed class TokenSocketTests : IDisposable
 {
-    private readonly TemporaryFolder folder = new();
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -17,7 +17,7 @@ public sealed class TokenSocketTests : IDisposable
     public async Task A_request_gets_its_answer()
     {
         await using var socket = Open(request => new TokenReply(JoinUrl: $"{request.Verb} {request.Name} {request.Host}"));
-        var reply = await TokenSocket.AskAsync(folder.Path, new(TokenVerb.Create, "laptop", "relay.example"), Stop);
+        var reply = await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.Create, "laptop", "relay.example"), Stop);
         Assert.Equal("Create laptop relay.example", reply?.JoinUrl);
     }
 
@@ -25,7 +25,7 @@ public sealed class TokenSocketTests : IDisposable
     public async Task What_the_relay_refuses_is_thrown_where_it_was_asked()
     {
         await using var socket = Open(_ => throw new RelayException("token-exists", "there is one", "take another"));
-        var error = await Assert.ThrowsAsync<RelayException>(() => TokenSocket.AskAsync(folder.Path, new(TokenVerb.Create, "laptop"), Stop));
+        var error = await Assert.ThrowsAsync<RelayException>(() => TokenSocket.AskAsync(_folder.Path, new(TokenVerb.Create, "laptop"), Stop));
         Assert.Equal(("token-exists", "there is one", "take another"), (error.Code, error.Message, error.Next));
     }
 
@@ -34,8 +34,8 @@ public sealed class TokenSocketTests : IDisposable
     {
         var calls = 0;
         await using var socket = Open(_ => calls++ == 0 ? throw new InvalidOperationException("bug") : new TokenReply(JoinUrl: "fine"));
-        Assert.Equal("internal", (await Assert.ThrowsAsync<RelayException>(() => TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop))).Code);
-        Assert.Equal("fine", (await TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
+        Assert.Equal("internal", (await Assert.ThrowsAsync<RelayException>(() => TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop))).Code);
+        Assert.Equal("fine", (await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
     }
 
     [Theory]
@@ -47,34 +47,34 @@ public sealed class TokenSocketTests : IDisposable
         await using var socket = Open(_ => new TokenReply(JoinUrl: "fine"));
         using (var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
-            await client.ConnectAsync(new UnixDomainSocketEndPoint(folder["control.sock"]), Stop);
+            await client.ConnectAsync(new UnixDomainSocketEndPoint(_folder["control.sock"]), Stop);
             await client.SendAsync(Encoding.UTF8.GetBytes(line), Stop);
             client.Shutdown(SocketShutdown.Send);
             Assert.Equal(0, await client.ReceiveAsync(new byte[16], Stop)); // closed without an answer
         }
-        Assert.Equal("fine", (await TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
+        Assert.Equal("fine", (await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
     }
 
     [Fact]
     public async Task Only_the_relays_user_may_open_it()
     {
         await using var socket = Open(_ => new TokenReply());
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(folder["control.sock"]));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_folder["control.sock"]));
     }
 
     [Fact]
     public async Task No_relay_is_no_error_not_even_where_one_was_killed()
     {
-        Assert.Null(await TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop));
+        Assert.Null(await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop));
         using (var killed = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
-            killed.Bind(new UnixDomainSocketEndPoint(folder["other"]));
-            File.Move(folder["other"], folder["control.sock"]); // or closing it would remove the file
+            killed.Bind(new UnixDomainSocketEndPoint(_folder["other"]));
+            File.Move(_folder["other"], _folder["control.sock"]); // or closing it would remove the file
         }
-        Assert.Null(await TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop));
+        Assert.Null(await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop));
         await using var socket = Open(_ => new TokenReply(JoinUrl: "fine"));
-        Assert.Equal("fine", (await TokenSocket.AskAsync(folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
+        Assert.Equal("fine", (await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
     }
 
-    private TokenSocket Open(Func<TokenRequest, TokenReply> answer) => new(folder.Path, request => Task.FromResult(answer(request)), NullLogger.Instance);
+    private TokenSocket Open(Func<TokenRequest, TokenReply> answer) => new(_folder.Path, request => Task.FromResult(answer(request)), NullLogger.Instance);
 }

@@ -10,19 +10,19 @@ namespace Bondline.Relay.Tests;
 /// <summary>The TLS port of a running relay, as strangers and visitors find it.</summary>
 public sealed class TlsPortTests : IAsyncLifetime
 {
-    private readonly RelayServer relay = new(TestRelay.Options with { IsEmbedded = true, TcpPorts = PortRange.Ephemeral });
+    private readonly RelayServer _relay = new(TestRelay.Options with { IsEmbedded = true, TcpPorts = PortRange.Ephemeral });
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => await relay.StartAsync(Stop);
+    public async ValueTask InitializeAsync() => await _relay.StartAsync(Stop);
 
-    public ValueTask DisposeAsync() => relay.DisposeAsync();
+    public ValueTask DisposeAsync() => _relay.DisposeAsync();
 
     [Fact]
     public async Task A_visitor_is_served_over_tls_with_the_relays_own_certificate()
     {
         using var client = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate!.Subject == "CN=Bondline relay" } });
-        using var response = await client.GetAsync($"https://{relay.Listening.Https}/", Stop);
+        using var response = await client.GetAsync($"https://{_relay.Listening.Https}/", Stop);
         Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
     }
 
@@ -49,7 +49,7 @@ public sealed class TlsPortTests : IAsyncLifetime
         socket.Shutdown(SocketShutdown.Send);
         var answer = await ReadAllAsync(stream);
         Assert.StartsWith("HTTP/1.1 400", answer);
-        Assert.Contains($"port {relay.Listening.Http.Port}", answer);
+        Assert.Contains($"port {_relay.Listening.Http.Port}", answer);
     }
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class TlsPortTests : IAsyncLifetime
     private async Task<Socket> ConnectAsync()
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        await socket.ConnectAsync(relay.Listening.Https, Stop);
+        await socket.ConnectAsync(_relay.Listening.Https, Stop);
         return socket;
     }
 

@@ -12,35 +12,35 @@ namespace Bondline.Relay.Tests;
 /// <summary>HTTP tunnels of a running relay over real bonds; the local service is written by hand, byte for byte.</summary>
 public sealed class HttpTunnelTests : IAsyncLifetime
 {
-    private readonly RelayServer relay = new(TestRelay.Options with { IsEmbedded = true, Domain = "lab.test" });
-    private readonly List<string> requests = [];
-    private readonly List<BondStream> streams = [];
-    private readonly TemporaryFolder folder = new();
-    private JoinUrl join = null!;
+    private readonly RelayServer _relay = new(TestRelay.Options with { IsEmbedded = true, Domain = "lab.test" });
+    private readonly List<string> _requests = [];
+    private readonly List<BondStream> _streams = [];
+    private readonly TemporaryFolder _folder = new();
+    private JoinUrl _join = null!;
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        await relay.StartAsync(Stop);
-        join = relay.CreateToken("test", "127.0.0.1"); // nobody resolves the domain
+        await _relay.StartAsync(Stop);
+        _join = _relay.CreateToken("test", "127.0.0.1"); // nobody resolves the domain
     }
 
     public async ValueTask DisposeAsync()
     {
-        await relay.DisposeAsync();
-        folder.Dispose();
+        await _relay.DisposeAsync();
+        _folder.Dispose();
     }
 
     [Fact]
     public async Task A_request_reaches_the_service_with_its_host_and_what_the_relay_knows_of_the_visitor()
     {
         await using var agent = Agent(Answer("hello"));
-        Assert.Equal($"http://shop.lab.test:{relay.Listening.Http.Port}", (await agent.NextAsync<TunnelReady>()).Url);
+        Assert.Equal($"http://shop.lab.test:{_relay.Listening.Http.Port}", (await agent.NextAsync<TunnelReady>()).Url);
         var answer = await RequestAsync("GET /path?q=1 HTTP/1.1\r\nHost: Shop.Lab.Test:1234\r\nX-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Own: kept\r\nConnection: close\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 200", answer.Text);
         Assert.EndsWith("hello", answer.Text);
-        var request = Assert.Single(requests);
+        var request = Assert.Single(_requests);
         Assert.StartsWith("GET /path?q=1 HTTP/1.1\r\n", request);
         Assert.Contains("\r\nHost: Shop.Lab.Test:1234\r\n", request);
         Assert.Contains("\r\nX-Forwarded-For: 127.0.0.1\r\n", request);
@@ -49,8 +49,8 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         Assert.Contains("\r\nX-Own: kept\r\n", request);
         Assert.DoesNotContain("6.6.6.6", request);
         Assert.DoesNotContain("evil", request);
-        Assert.Equal(answer.Local, Assert.Single(streams).Header.Visitor);
-        Assert.Equal(StreamKind.Http, streams[0].Header.Kind);
+        Assert.Equal(answer.Local, Assert.Single(_streams).Header.Visitor);
+        Assert.Equal(StreamKind.Http, _streams[0].Header.Kind);
     }
 
     [Fact]
@@ -65,7 +65,7 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         Assert.Contains("text/plain", text);
         var page = (await RequestAsync("GET / HTTP/1.1\r\nHost: <b>.lab.test\r\nAccept: text/html\r\nConnection: close\r\n\r\n")).Text;
         Assert.DoesNotContain("<b>", page);
-        Assert.Empty(requests);
+        Assert.Empty(_requests);
     }
 
     [Fact]
@@ -177,7 +177,7 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         await agent.NextAsync<TunnelReady>();
         var client = new ClientWebSocket();
         client.Options.SetRequestHeader("Host", "shop.lab.test");
-        await client.ConnectAsync(new Uri($"ws://{relay.Listening.Http}/"), Stop);
+        await client.ConnectAsync(new Uri($"ws://{_relay.Listening.Http}/"), Stop);
         await client.SendAsync("ping"u8.ToArray(), WebSocketMessageType.Text, true, Stop);
         var answer = new byte[16];
         var received = await client.ReceiveAsync(answer.AsMemory(), Stop);
@@ -193,8 +193,8 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         await agent.NextAsync<TunnelReady>();
         using var client = new HttpClient(new SocketsHttpHandler { SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true } }) { DefaultRequestVersion = HttpVersion.Version20 };
         client.DefaultRequestHeaders.Host = "shop.lab.test";
-        Assert.Equal("hello", await client.GetStringAsync($"https://{relay.Listening.Https}/", Stop));
-        Assert.Contains("\r\nX-Forwarded-Proto: https\r\n", Assert.Single(requests));
+        Assert.Equal("hello", await client.GetStringAsync($"https://{_relay.Listening.Https}/", Stop));
+        Assert.Contains("\r\nX-Forwarded-Proto: https\r\n", Assert.Single(_requests));
     }
 
     [Fact]
@@ -204,24 +204,24 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         await agent.NextAsync<TunnelReady>();
         using var client = Client();
         for (var i = 0; i < 20; i++) Assert.Equal("hello", await client.GetStringAsync(Url("/"), Stop));
-        Assert.Equal(20, requests.Count);
-        Assert.InRange(streams.Count, 1, 5);
+        Assert.Equal(20, _requests.Count);
+        Assert.InRange(_streams.Count, 1, 5);
     }
 
     [Fact]
     public async Task Without_a_domain_a_tunnel_has_a_port_of_its_own()
     {
-        await using var plain = new RelayServer(TestRelay.Options with { DataDirectory = folder.Path });
+        await using var plain = new RelayServer(TestRelay.Options with { DataDirectory = _folder.Path });
         await plain.StartAsync(Stop);
         await using var agent = new TestAgent(plain.FirstJoinUrl!, stream => ServeAsync(stream, Answer("hello")), [Tunnel(1, "shop"), Tunnel(2, "blog")]);
         var urls = new[] { (await agent.NextAsync<TunnelReady>()).Url, (await agent.NextAsync<TunnelReady>()).Url };
         Assert.All(urls, url => Assert.StartsWith("http://127.0.0.1:", url));
         using var client = new HttpClient();
         foreach (var url in urls) Assert.Equal("hello", await client.GetStringAsync(url, Stop));
-        Assert.Equal([1ul, 2ul], streams.Select(stream => stream.Header.Tunnel));
+        Assert.Equal([1ul, 2ul], _streams.Select(stream => stream.Header.Tunnel));
     }
 
-    private TestAgent Agent(Func<BondStream, string, Task> answer, RegisterTunnel[]? tunnels = null) => new(join, stream => ServeAsync(stream, answer), tunnels ?? [Tunnel(1, "shop")]);
+    private TestAgent Agent(Func<BondStream, string, Task> answer, RegisterTunnel[]? tunnels = null) => new(_join, stream => ServeAsync(stream, answer), tunnels ?? [Tunnel(1, "shop")]);
 
     private static RegisterTunnel Tunnel(ulong number, string name) => new(number, TunnelKind.Http, name, Local: "127.0.0.1:3000");
 
@@ -231,10 +231,10 @@ public sealed class HttpTunnelTests : IAsyncLifetime
     // A connection of the local service: answers each request head.
     private async Task ServeAsync(BondStream stream, Func<BondStream, string, Task> answer)
     {
-        lock (streams) streams.Add(stream);
+        lock (_streams) _streams.Add(stream);
         while (await ReadHeadAsync(stream) is { } head)
         {
-            lock (requests) requests.Add(head);
+            lock (_requests) _requests.Add(head);
             await answer(stream, head);
         }
         await stream.CompleteWritesAsync();
@@ -252,7 +252,7 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         return head.ToString();
     }
 
-    private string Url(string path) => $"http://{relay.Listening.Http}{path}";
+    private string Url(string path) => $"http://{_relay.Listening.Http}{path}";
 
     private static HttpClient Client()
     {
@@ -264,7 +264,7 @@ public sealed class HttpTunnelTests : IAsyncLifetime
     private async Task<(string Text, EndPoint Local)> RequestAsync(string request)
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await socket.ConnectAsync(relay.Listening.Http, Stop);
+        await socket.ConnectAsync(_relay.Listening.Http, Stop);
         var local = socket.LocalEndPoint!;
         await using var stream = new NetworkStream(socket);
         await stream.WriteAsync(Encoding.ASCII.GetBytes(request), Stop);

@@ -10,21 +10,21 @@ namespace Bondline.Relay.Tests;
 /// <summary>TCP tunnels of a running relay over real bonds.</summary>
 public sealed class TcpTunnelTests : IAsyncLifetime
 {
-    private readonly LogWatch log = new();
-    private readonly RelayServer relay;
-    private JoinUrl join = null!;
+    private readonly LogWatch _log = new();
+    private readonly RelayServer _relay;
+    private JoinUrl _join = null!;
 
-    public TcpTunnelTests() => relay = new(TestRelay.Options with { IsEmbedded = true }, log);
+    public TcpTunnelTests() => _relay = new(TestRelay.Options with { IsEmbedded = true }, _log);
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        await relay.StartAsync(Stop);
-        join = relay.CreateToken("test");
+        await _relay.StartAsync(Stop);
+        _join = _relay.CreateToken("test");
     }
 
-    public ValueTask DisposeAsync() => relay.DisposeAsync();
+    public ValueTask DisposeAsync() => _relay.DisposeAsync();
 
     [Fact]
     public async Task A_visitors_bytes_go_to_the_agent_and_back_with_each_end_kept_apart()
@@ -163,7 +163,7 @@ public sealed class TcpTunnelTests : IAsyncLifetime
         await using var agent = Agent(EchoAsync);
         var port = (await agent.NextAsync<TunnelReady>()).Port!.Value;
         using var visitor = await ConnectAsync(port);
-        var closed = log.NextAsync(LogWatch.TunnelClosed);
+        var closed = _log.NextAsync(LogWatch.TunnelClosed);
         await agent.DisposeAsync();
         await AssertResetAsync(visitor);
         await closed; // visitors see their bond's end first
@@ -176,7 +176,7 @@ public sealed class TcpTunnelTests : IAsyncLifetime
     {
         await using var first = Agent(EchoAsync);
         var port = (await first.NextAsync<TunnelReady>()).Port;
-        await using var second = new TestAgent(join, EchoAsync, [new(1, TunnelKind.Tcp)], first.Instance);
+        await using var second = new TestAgent(_join, EchoAsync, [new(1, TunnelKind.Tcp)], first.Instance);
         Assert.Equal(port, (await second.NextAsync<TunnelReady>()).Port);
         using var visitor = await ConnectAsync(port!.Value);
         await visitor.SendAsync("hello"u8.ToArray(), Stop);
@@ -208,7 +208,7 @@ public sealed class TcpTunnelTests : IAsyncLifetime
         Assert.Equal("hello"u8.ToArray(), await ReadAsync(visitor, 5));
     }
 
-    private TestAgent Agent(Func<BondStream, Task> serve, RegisterTunnel[]? tunnels = null) => new(join, serve, tunnels ?? [new(1, TunnelKind.Tcp)]);
+    private TestAgent Agent(Func<BondStream, Task> serve, RegisterTunnel[]? tunnels = null) => new(_join, serve, tunnels ?? [new(1, TunnelKind.Tcp)]);
 
     private static async Task<Socket> VisitAsync(TestAgent agent) => await ConnectAsync((await agent.NextAsync<TunnelReady>()).Port!.Value);
 
