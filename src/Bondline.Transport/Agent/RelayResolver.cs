@@ -13,10 +13,16 @@ internal sealed class RelayResolver(INetworkPlatform platform)
     private readonly Dictionary<HostPort, IReadOnlyList<IPEndPoint>> _known = [];
     private IReadOnlyList<HostPort> _hosts = [];
 
-    /// <summary>The relay's names from now on.</summary>
+    /// <summary>The relay's names from now on. Those that are addresses need no resolver.</summary>
     public void SetHosts(IReadOnlyList<HostPort> hosts)
     {
-        lock (_gate) _hosts = hosts;
+        lock (_gate)
+        {
+            _hosts = hosts;
+            foreach (var host in hosts)
+                if (IPAddress.TryParse(host.Host, out var literal))
+                    _known[host] = [new(literal, host.Port)];
+        }
     }
 
     /// <summary>Asks the resolver for every name; it may take seconds.</summary>
@@ -28,9 +34,10 @@ internal sealed class RelayResolver(INetworkPlatform platform)
         (EndPoint, string)? failure = null;
         foreach (var host in hosts)
         {
+            if (IPAddress.TryParse(host.Host, out _)) continue;
             try
             {
-                var addresses = IPAddress.TryParse(host.Host, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(host.Host, cancellationToken);
+                var addresses = await Dns.GetHostAddressesAsync(host.Host, cancellationToken);
                 if (addresses.Length == 0) continue;
                 lock (_gate) _known[host] = [.. addresses.Take(MaxAddressesPerHost).Select(address => new IPEndPoint(address, host.Port))];
             }
