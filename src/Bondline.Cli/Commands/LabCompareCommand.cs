@@ -12,8 +12,8 @@ internal static class LabCompareCommand
 
     private static readonly Measurement[] Measurements =
     [
-        new("bulk-up", "bulk up, Mbit/s", async (lab, length) => (await Scenario.BulkAsync(lab, Flow.Up, WarmUp, length)).MegabitsPerSecond),
-        new("bulk-down", "bulk down, Mbit/s", async (lab, length) => (await Scenario.BulkAsync(lab, Flow.Down, WarmUp, length)).MegabitsPerSecond),
+        new("bulk-up", "bulk up, Mbit/s", async (lab, length) => (await Scenario.BulkAsync(lab, Flow.Up, WarmUp, length)).MegabitsPerSecond, IsMoreBetter: true),
+        new("bulk-down", "bulk down, Mbit/s", async (lab, length) => (await Scenario.BulkAsync(lab, Flow.Down, WarmUp, length)).MegabitsPerSecond, IsMoreBetter: true),
         new("ping", "ping-pong beside bulk up, p99, ms", async (lab, length) => (await Scenario.PingBesideBulkAsync(lab, Flow.Up, WarmUp, length)) is { RoundTrip.Count: > 0 } ping ? ping.RoundTrip.P99 / 1000.0 : double.PositiveInfinity),
         new("silence", "eth0 silent, bulk up, longest gap, ms", async (lab, length) => Gap(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.SilentBoth, "eth0", length), length)),
     ];
@@ -44,7 +44,7 @@ internal static class LabCompareCommand
                     }
             await host.Output.WriteLineAsync($"| medians of {rounds} | {string.Join(" | ", Peers)} |\n| --- |{string.Concat(Peers.Select(_ => " --- |"))}");
             foreach (var measurement in measurements)
-                await host.Output.WriteLineAsync($"| {measurement.Title} | {string.Join(" | ", Peers.Select(peer => Show(Median(results[measurement][peer]))))} |");
+                await host.Output.WriteLineAsync($"| {measurement.Title} | {string.Join(" | ", Peers.Select(peer => Summarize(results[measurement][peer], measurement.IsMoreBetter)))} |");
         }));
         return command;
     }
@@ -67,19 +67,22 @@ internal static class LabCompareCommand
     private static double Gap(BulkFaultResult result, TimeSpan length) => result switch
     {
         _ when result.LongestGapMs >= length.TotalMilliseconds - 100 => double.PositiveInfinity,
-        { MegabitsDuring: 0, MegabitsHealed: 0 } => double.NaN, // no gap because the connection had ended
+        { MegabitsHealed: 0 } => double.NaN, // nothing came any more, so the connection had ended
         _ => result.LongestGapMs,
     };
 
-    // What broke sorts before every number and what stalled after, so two of five leave the median to the others.
-    private static double Median(List<double> values)
+    /// <summary>The median, and how many have no number: these count as worse than all others.</summary>
+    private static string Summarize(List<double> values, bool isMoreBetter)
     {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 || !double.IsFinite(sorted[sorted.Length / 2]) ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
+        var sorted = values.OrderBy(value => double.IsFinite(value) ? (isMoreBetter ? -value : value) : double.PositiveInfinity).ToArray();
+        var (low, high) = (sorted[(sorted.Length - 1) / 2], sorted[sorted.Length / 2]);
+        var failed = values.Count(value => !double.IsFinite(value));
+        if (failed == 0 || !double.IsFinite(high)) return Show(double.IsFinite(high) ? (low + high) / 2 : high);
+        return $"{Show((low + high) / 2)} ({failed} of {values.Count} broke or stalled)";
     }
 
     private static string Show(double value) =>
         double.IsNaN(value) ? "broke" : double.IsInfinity(value) ? "stalled to the end" : value.ToString("0.0", CultureInfo.InvariantCulture);
 
-    private sealed record Measurement(string Name, string Title, Func<ILabPeer, TimeSpan, Task<double>> MeasureAsync);
+    private sealed record Measurement(string Name, string Title, Func<ILabPeer, TimeSpan, Task<double>> MeasureAsync, bool IsMoreBetter = false);
 }
