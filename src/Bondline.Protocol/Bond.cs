@@ -19,6 +19,8 @@ public sealed class Bond
     /// <summary>A stream may hold so much to send whatever the subflows are like.</summary>
     private const int LeastStreamSendBytes = 256 << 10;
 
+    private static readonly TimeSpan SlowReaderPatience = TimeSpan.FromSeconds(30), SlowReaderCheckInterval = TimeSpan.FromSeconds(1);
+
     private readonly List<Subflow> _subflows = [];
     private readonly SubflowIds _subflowIds = new();
     private readonly Queue<BondEvent> _events = new();
@@ -134,10 +136,20 @@ public sealed class Bond
     public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
 
     /// <summary>Our own clock or thread was late: silence so far blames no subflow.</summary>
-    public void HandleClockLate(TimeSpan late, Instant now) => _health.HandleClockLate(now);
+    public void HandleClockLate(TimeSpan late, Instant now)
+    {
+        _health.HandleClockLate(now);
+        // The readers are of this machine too: they could not read while it stood.
+        if (late < SlowReaderCheckInterval) return;
+        foreach (var stream in Streams.Open) stream.UnreadSince = Instant.Earlier(now, stream.UnreadSince + late);
+    }
 
     /// <summary>The machine slept: every subflow is suspect until it answers.</summary>
-    public void HandleResumedFromSuspend(Instant now) => _health.HandleResumedFromSuspend(now);
+    public void HandleResumedFromSuspend(Instant now)
+    {
+        _health.HandleResumedFromSuspend(now);
+        foreach (var stream in Streams.Open) stream.UnreadSince = now;
+    }
 
     // ---------------------------------------------------------------- bytes
 
@@ -533,10 +545,10 @@ public sealed class Bond
     /// <summary>Streams whose readers let bytes lie for half a minute give their room to the others.</summary>
     private void ResetSlowReaders(Instant now)
     {
-        _nextSlowReaderCheck = now + TimeSpan.FromSeconds(1);
+        _nextSlowReaderCheck = now + SlowReaderCheckInterval;
         foreach (var stream in Streams.Open.ToArray())
         {
-            if (stream.ReadableBytes == 0 || now - stream.UnreadSince < TimeSpan.FromSeconds(30)) continue;
+            if (stream.ReadableBytes == 0 || now - stream.UnreadSince < SlowReaderPatience) continue;
             Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.SlowReader));
             Reset(stream, StreamError.SlowReader, now);
             StopSending(stream, StreamError.SlowReader, now);

@@ -35,6 +35,21 @@ public sealed class FlowControlTests(ITestOutputHelper output)
         Assert.Contains(never, run => run.ToPeer.WasDropped);
     }
 
+    [Theory]
+    [InlineData(40)]
+    [InlineData(1.5)]
+    public void A_machine_that_slept_does_not_blame_its_readers(double seconds)
+    {
+        var net = new SimulatedNetwork(seed: 56, Lab.Three, BondOptions.Default with { MemoryBudgetBytes = 4 << 20 });
+        for (var i = 0; i < 100; i++) net.Open(BondRole.Agent, new() { Length = 1 << 18, ReadAfter = TimeSpan.FromSeconds(seconds + 29.5) });
+        net.RunFor(TimeSpan.FromSeconds(5));
+        Assert.True(net.Relay.Bond.BufferedReceiveBytes > (4 << 20) * 3 / 4);
+        net.Relay.Freeze();
+        net.RunFor(TimeSpan.FromSeconds(seconds));
+        net.Relay.Wake();
+        net.RunUntilIdle(TimeSpan.FromSeconds(60));
+    }
+
     [Fact]
     public void A_window_grows_to_what_the_path_needs()
     {
