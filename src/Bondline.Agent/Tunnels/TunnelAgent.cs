@@ -14,13 +14,14 @@ public sealed class TunnelAgent
     private readonly Lock _gate = new();
     private BondStatistics _earlierBonds;
     private AgentBond? _bond;
+    private bool _isDeclined;
     private ControlChannel? _control;
     private Task _localProbes = Task.CompletedTask;
 
     public TunnelAgent(TunnelAgentOptions options, IAgentObserver observer)
     {
         ArgumentOutOfRangeException.ThrowIfZero(options.Tunnels.Count);
-        (this._options, this._observer) = (options, observer);
+        (_options, _observer) = (options, observer);
         _streams = new(error => observer.Problem(new("internal", $"serving a visitor failed: {error.GetType().Name}: {error.Message}")));
         foreach (var request in options.Tunnels) _tunnels.Add(new((ulong)_tunnels.Count + 1, request));
     }
@@ -43,6 +44,7 @@ public sealed class TunnelAgent
             Log = _options.Log,
         });
         link.PathChanged += _observer.PathChanged;
+        link.Declined += ReportDeclined;
         var draining = DrainAsync(end, drain);
         var notice = NoticeUnreachableAsync(end.Token);
         try
@@ -89,7 +91,7 @@ public sealed class TunnelAgent
         try
         {
             await using var channel = new ControlChannel(await opened.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over.Token));
-            lock (_gate) (_bond, _control) = (opened, channel);
+            lock (_gate) (_bond, _control, _isDeclined) = (opened, channel, false);
             foreach (var tunnel in _tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(tunnel.Registration(_options.IsTakeover), over.Token);
             var accepting = AcceptAsync(opened, over.Token);
             try
@@ -246,8 +248,20 @@ public sealed class TunnelAgent
             return;
         }
         lock (_gate)
-            if (_bond is not null || _tunnels.Any(tunnel => tunnel.Url is not null)) return;
+            if (_bond is not null || _isDeclined || _tunnels.Any(tunnel => tunnel.Url is not null)) return;
         _observer.Problem(new("relay-unreachable", $"no network of this machine has reached {RelayName} yet; still trying"));
+    }
+
+    private void ReportDeclined(BondRefusedException refused)
+    {
+        lock (_gate)
+        {
+            if (_isDeclined) return; // told already, and dialled again since
+            _isDeclined = true;
+        }
+
+        var problem = RefusalProblem.From(refused, RelayName);
+        _observer.Problem(problem with { Message = $"{problem.Message}; still trying" });
     }
 
     private async Task DrainAsync(CancellationTokenSource end, CancellationToken drain)

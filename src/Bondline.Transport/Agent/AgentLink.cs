@@ -45,6 +45,9 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     /// <summary>Raised when a path's state or its reason changed; on any thread, one at a time. Handlers return quickly and throw nothing.</summary>
     public event Action<PathReport>? PathChanged;
 
+    /// <summary>Raised each time the relay has no room for another bond; it is dialled again. On any thread. Handlers return quickly and throw nothing.</summary>
+    public event Action<BondRefusedException>? Declined;
+
     /// <summary>Every interface of the machine, used or left out, with its round-trip time now.</summary>
     public IReadOnlyList<PathReport> Paths
     {
@@ -205,6 +208,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             if (failure.Failure != DialFailure.Abandoned) _context.Log.DialFailed(dial.Path, dial.Remote, failure.Message);
             if (IsFinal(failure.Error)) Post(new BondRefusedException(failure.Error, failure.InnerException!.Message));
             else Post(new PathObservation.DialFailed(dial.Id, failure.Failure, failure.Message));
+            if (failure.Error is ProtocolError.TooManyBonds or ProtocolError.Resource) Declined?.Invoke(new(failure.Error, failure.InnerException!.Message));
         }
         catch (Exception bug)
         {

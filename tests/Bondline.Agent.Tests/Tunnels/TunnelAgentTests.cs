@@ -146,6 +146,20 @@ public sealed class TunnelAgentTests
     }
 
     [Fact]
+    public async Task A_relay_without_room_is_told_once_and_dialled_until_it_has_some()
+    {
+        await using var relay = new TestRelay { Answer = new(ProtocolError.TooManyBonds, "the token has 64 bonds") };
+        using var service = new LocalService();
+        await using var running = new RunningAgent(relay, new TunnelRequest(service.Target));
+        var told = await running.ToldAsync();
+        Assert.StartsWith("limit: ", told, StringComparison.Ordinal);
+        Assert.EndsWith("the token has 64 bonds; still trying", told, StringComparison.Ordinal);
+        relay.Answer = AuthenticationResult.Accepted;
+        await (await relay.AgentAsync()).AcceptTunnelAsync();
+        Assert.StartsWith("ready ", await running.ToldAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Asked_to_end_it_takes_no_new_visitors_and_lets_the_others_finish()
     {
         await using var visited = await VisitedAgent.StartAsync(drainTime: TimeSpan.FromSeconds(15));
