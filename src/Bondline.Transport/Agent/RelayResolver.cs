@@ -16,13 +16,7 @@ internal sealed class RelayResolver(INetworkPlatform platform)
     /// <summary>The relay's names from now on. Those that are addresses need no resolver.</summary>
     public void SetHosts(IReadOnlyList<HostPort> hosts)
     {
-        lock (_gate)
-        {
-            _hosts = hosts;
-            foreach (var host in hosts)
-                if (IPAddress.TryParse(host.Host, out var literal))
-                    _known[host] = [new(literal, host.Port)];
-        }
+        lock (_gate) _hosts = hosts;
     }
 
     /// <summary>Asks the resolver for every name; it may take seconds.</summary>
@@ -54,7 +48,7 @@ internal sealed class RelayResolver(INetworkPlatform platform)
     public IReadOnlyList<RelayAddress> Locate()
     {
         List<IPEndPoint> endpoints;
-        lock (_gate) endpoints = [.. _hosts.SelectMany(host => _known.GetValueOrDefault(host) ?? []).Distinct()];
+        lock (_gate) endpoints = [.. _hosts.SelectMany(Known).Distinct()];
         return [.. endpoints.Select(endpoint => platform.TryFindRoute(endpoint.Address, out var index, out var isLocal)
             ? new RelayAddress(endpoint, index, isLocal)
             : new RelayAddress(endpoint, 0, IPAddress.IsLoopback(endpoint.Address)))];
@@ -63,7 +57,7 @@ internal sealed class RelayResolver(INetworkPlatform platform)
     /// <summary>Whether the address is still one of the relay's.</summary>
     public bool IsCurrent(IPEndPoint endpoint)
     {
-        lock (_gate) return _hosts.Any(host => !_known.TryGetValue(host, out var known) || known.Contains(endpoint));
+        lock (_gate) return _hosts.Any(host => Known(host) is not { Count: > 0 } known || known.Contains(endpoint));
     }
 
     /// <summary>The name an address came from: what TLS asks for.</summary>
@@ -78,4 +72,7 @@ internal sealed class RelayResolver(INetworkPlatform platform)
 
         return endpoint.Address.ToString();
     }
+
+    /// <summary>Under the lock. An address written out is parsed each time: the interface in its scope may be another by now.</summary>
+    private IReadOnlyList<IPEndPoint> Known(HostPort host) => IPAddress.TryParse(host.Host, out var literal) ? [new(literal, host.Port)] : _known.GetValueOrDefault(host) ?? [];
 }
