@@ -64,7 +64,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
             subflow.Rtt.Add(sample, now);
-            subflow.Loop.HandleRoundTrip(sample + bond.Options.AckDelay);
+            subflow.Loop.HandleRoundTrip(subflow.Rtt.Min + bond.Options.AckDelay);
         }
         if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
         subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);

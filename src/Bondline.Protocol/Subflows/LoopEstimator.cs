@@ -16,6 +16,7 @@ internal struct LoopEstimator
 
     private static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10);
 
+    private readonly TimeSpan _guess;
     private TimeSpan _sum, _drainedSum;
     private int _count, _drainedCount;
     private Instant _measuredAt, _drainedSince;
@@ -24,7 +25,7 @@ internal struct LoopEstimator
 
     public LoopEstimator(TimeSpan initial, Instant now)
     {
-        Base = initial;
+        Base = _guess = initial;
         _measuredAt = now;
     }
 
@@ -33,10 +34,11 @@ internal struct LoopEstimator
     /// <summary>Time to drain the subflow and measure again: the last time is long ago, acks take much longer of late, or the rate fell.</summary>
     public readonly bool IsStale(Instant now) => _isDoubtful || now - _measuredAt > Lifetime;
 
-    /// <summary>An acknowledgement takes no longer than a PONG and the peer's ack delay. Until one was measured that bounds the first guess, which the work of a handshake may have made far too long.</summary>
+    /// <summary>Until bulk has measured it, the loop is taken to be no longer than a PONG and the peer's ack delay: the work of a handshake may have made the first guess far too long.</summary>
+    /// <param name="withAckDelay">The least round trip of late, which forgets, and the ack delay.</param>
     public void HandleRoundTrip(TimeSpan withAckDelay)
     {
-        if (!_isMeasured && withAckDelay < Base) Base = withAckDelay;
+        if (!_isMeasured) Base = withAckDelay < _guess ? withAckDelay : _guess;
     }
 
     public void Add(TimeSpan sample, bool wasDrained, Instant now)
