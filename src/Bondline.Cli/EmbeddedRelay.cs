@@ -9,7 +9,7 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
 {
     private readonly RelayServer _server;
 
-    private EmbeddedRelay(RelayServer server, JoinUrl join) => (this._server, Join) = (server, join);
+    private EmbeddedRelay(RelayServer server, JoinUrl join) => (_server, Join) = (server, join);
 
     public JoinUrl Join { get; }
 

@@ -34,9 +34,9 @@ public sealed class RelayServer : IAsyncDisposable
     /// <param name="loggers">Default null: it says nothing.</param>
     public RelayServer(RelayOptions options, ILoggerFactory? loggers = null)
     {
-        this._options = options;
-        this._loggers = loggers ?? NullLoggerFactory.Instance;
-        _log = this._loggers.CreateLogger("Bondline.Relay");
+        _options = options;
+        _loggers = loggers ?? NullLoggerFactory.Instance;
+        _log = _loggers.CreateLogger("Bondline.Relay");
     }
 
     /// <summary>Where it listens, once it does.</summary>

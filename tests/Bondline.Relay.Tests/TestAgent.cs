@@ -25,8 +25,8 @@ internal sealed class TestAgent : IAsyncDisposable
     /// <param name="instance">Default null: a new one.</param>
     public TestAgent(JoinUrl join, Func<BondStream, Task> serve, RegisterTunnel[] tunnels, Guid? instance = null)
     {
-        this._serve = serve;
-        this._tunnels = tunnels;
+        _serve = serve;
+        _tunnels = tunnels;
         Instance = instance ?? Guid.NewGuid();
         _link = new AgentLink(new AgentLinkOptions { Join = join, Instance = Instance });
         _running = _link.RunAsync(ServeBondAsync, _stop.Token);

@@ -8,7 +8,7 @@ public sealed class InstanceLock : IDisposable
 {
     private readonly FileStream _file;
 
-    private InstanceLock(FileStream file, Guid id) => (this._file, Id) = (file, id);
+    private InstanceLock(FileStream file, Guid id) => (_file, Id) = (file, id);
 
     public Guid Id { get; }
 

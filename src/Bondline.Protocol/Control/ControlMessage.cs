@@ -44,6 +44,7 @@ public sealed record TunnelSuperseded(ulong Tunnel, string By, string Message) :
 /// <summary>Writes and reads control messages, a line each.</summary>
 public static class ControlCodec
 {
+    /// <summary>Of a line, its end included.</summary>
     public const int MaxLineLength = 16 * 1024;
 
     /// <returns>The bytes written.</returns>
@@ -65,11 +66,11 @@ public static class ControlCodec
         var end = input.PositionOf((byte)'\n');
         if (end is null)
         {
-            if (input.Length > MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
+            if (input.Length >= MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
             return false;
         }
         var line = input.Slice(0, end.Value);
-        if (line.Length > MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
+        if (line.Length >= MaxLineLength) throw new ProtocolException(ProtocolError.FrameTooLarge, "A control message is too long.");
         input = input.Slice(input.GetPosition(1, end.Value));
         try
         {

@@ -1,6 +1,6 @@
 namespace Bondline.Protocol;
 
-/// <summary>Decides whether a subflow may take the next bytes: they go where they will be delivered first (reference: earliest completion first, with what the receiver can absorb as slack).</summary>
+/// <summary>Decides whether a subflow may take the next bytes: they go where they will be delivered first, with what the receiver can absorb as slack (earliest completion first).</summary>
 /// <remarks>Pure: it looks at the subflows and never sends. Writers pull, so the question is always asked for one subflow.</remarks>
 internal static class EarliestCompletion
 {

@@ -121,7 +121,7 @@ public sealed class Subflow
         return Math.Max(0, UnackedBytes - rate * Loop.Base.TotalSeconds) / rate + Rtt.Min.TotalSeconds / 2 + bytes / rate;
     }
 
-    /// <summary>Silence after which the subflow is suspect (BOND.md, "Health"; docs/protocol.md).</summary>
+    /// <summary>Silence after which the subflow is suspect (docs/protocol.md, "Health of subflows").</summary>
     internal TimeSpan SuspectAfter(BondOptions options)
     {
         var srtt = Rtt.Smoothed;

@@ -15,7 +15,7 @@ internal sealed class RelayIdentity : IDisposable
 
     private RelayIdentity(ECDsa key)
     {
-        this._key = key;
+        _key = key;
         var hash = SHA256.HashData(key.ExportSubjectPublicKeyInfo());
         PublicKeyHash = hash;
         // 32 bits of the hash of a random key are random, and stay for as long as the key does.

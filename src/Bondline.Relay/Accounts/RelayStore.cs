@@ -30,7 +30,7 @@ internal sealed class RelayStore : IDisposable
     private readonly Lock _gate = new();
     private readonly SqliteConnection _connection;
 
-    private RelayStore(SqliteConnection connection) => this._connection = connection;
+    private RelayStore(SqliteConnection connection) => _connection = connection;
 
     /// <summary>Opens or makes the store at <paramref name="path"/>; null for one in memory.</summary>
     /// <exception cref="RelayException">The file cannot be opened, is no store, or was made by a newer program.</exception>

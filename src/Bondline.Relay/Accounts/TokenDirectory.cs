@@ -23,8 +23,8 @@ internal sealed class TokenDirectory : IAgentAuthenticator
 
     public TokenDirectory(RelayStore store, TimeProvider time)
     {
-        this._store = store;
-        this._time = time;
+        _store = store;
+        _time = time;
         foreach (var token in store.Tokens()) _byId[token.Id] = token;
     }
 

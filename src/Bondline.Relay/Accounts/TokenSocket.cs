@@ -46,8 +46,8 @@ internal sealed class TokenSocket : IAsyncDisposable
     public TokenSocket(string folder, Func<TokenRequest, Task<TokenReply>> handle, ILogger log)
     {
         _path = PathIn(folder);
-        this._handle = handle;
-        this._log = log;
+        _handle = handle;
+        _log = log;
         File.Delete(_path); // the lock says that no other relay has it
         _listener.Bind(EndPointOf(_path));
         DataFolder.RestrictToOwner(_path); // nobody can connect before Listen

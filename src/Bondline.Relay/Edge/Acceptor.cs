@@ -22,10 +22,10 @@ internal sealed class Acceptor : IAsyncDisposable
     /// <param name="log">Where failures to accept go.</param>
     public Acceptor(Socket listener, Func<Socket, Task> serve, ServedConnections connections, ILogger log)
     {
-        this._connections = connections;
-        this._listener = listener;
-        this._serve = serve;
-        this._log = log;
+        _connections = connections;
+        _listener = listener;
+        _serve = serve;
+        _log = log;
         EndPoint = (IPEndPoint)listener.LocalEndPoint!;
         listener.Listen(Backlog);
         _accepting = AcceptAsync();

@@ -44,8 +44,8 @@ internal sealed class HttpEdge : IAsyncDisposable
     /// <param name="loggers">Kestrel's warnings go there too.</param>
     public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, ILoggerFactory loggers)
     {
-        this._tunnels = tunnels;
-        this._isEmbedded = isEmbedded;
+        _tunnels = tunnels;
+        _isEmbedded = isEmbedded;
         // The empty builder: no other reads the settings files and environment of whatever folder the program was started in.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bondline" });
         builder.Services.AddSingleton(loggers);

@@ -16,8 +16,8 @@ internal sealed class Ownership
 
     public Ownership(RelayStore store, TimeProvider time)
     {
-        this._store = store;
-        this._time = time;
+        _store = store;
+        _time = time;
         foreach (var name in store.Names()) _names.Add(name.Name, name);
         foreach (var port in store.Ports()) _ports.Add(port.Port, port);
     }

@@ -15,7 +15,7 @@ internal sealed class TcpTunnel : Tunnel
     /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
     public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ServedConnections connections, ILogger log) : base(holder, request, url)
     {
-        this._log = log;
+        _log = log;
         _acceptor = new Acceptor(listener, ServeAsync, connections, log);
     }
 

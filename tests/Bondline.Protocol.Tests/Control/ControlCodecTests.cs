@@ -117,7 +117,7 @@ public class ControlCodecTests
 
         foreach (var end in new[] { "", "\n" })
         {
-            var input = Split([.. new byte[ControlCodec.MaxLineLength + 1], .. Encoding.UTF8.GetBytes(end)], 1000);
+            var input = Split([.. new byte[ControlCodec.MaxLineLength], .. Encoding.UTF8.GetBytes(end)], 1000);
             Assert.Equal(ProtocolError.FrameTooLarge, Assert.Throws<ProtocolException>(() => ControlCodec.TryRead(ref input, out _)).Error);
         }
         var output = new ArrayBufferWriter<byte>();
