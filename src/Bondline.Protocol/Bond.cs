@@ -106,6 +106,7 @@ public sealed class Bond
     public void RemoveSubflow(Subflow subflow, Instant now)
     {
         if (!_subflows.Remove(subflow)) return;
+        if (subflow.State == SubflowState.Active) _health.HandleAbsence(subflow, now);
         _transmitter.MoveAway(subflow, now);
         subflow.State = SubflowState.Closed;
         subflow.Reason = subflow.Reason == SubflowReason.None ? SubflowReason.Closed : subflow.Reason;

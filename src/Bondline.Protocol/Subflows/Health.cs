@@ -175,11 +175,28 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
 
     private void Degrade(Subflow subflow, SubflowState state, SubflowReason reason, Instant now)
     {
+        var wasActive = subflow.State == SubflowState.Active;
         subflow.State = state;
         subflow.Reason = reason;
         subflow.LostAt = now;
+        if (wasActive) HandleAbsence(subflow, now);
         transmitter.MoveAway(subflow, now);
         bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
+    }
+
+    /// <summary>Acks come back over the quickest subflow: without it they take longer on all others, whose caps must cover that at once.</summary>
+    public void HandleAbsence(Subflow subflow, Instant now)
+    {
+        var quickest = TimeSpan.MaxValue;
+        foreach (var other in bond.AllSubflows)
+            if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && other.Rtt.Min < quickest) quickest = other.Rtt.Min;
+        if (quickest == TimeSpan.MaxValue || quickest <= subflow.Rtt.Min) return;
+        foreach (var other in bond.AllSubflows)
+        {
+            if (other.State != SubflowState.Active) continue;
+            other.Loop.HandleReturnLonger((quickest - subflow.Rtt.Min) / 2, now);
+            CapPolicy.Update(other);
+        }
     }
 
     private void Revive(Subflow subflow, Instant now)

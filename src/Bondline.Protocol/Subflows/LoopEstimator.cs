@@ -14,7 +14,7 @@ internal struct LoopEstimator
     /// <summary>A rate fallen so far under an unchanged cap may mean that acks take longer now.</summary>
     private const double FallenShare = 0.85;
 
-    private static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Lifetime = TimeSpan.FromSeconds(10), GuessLifetime = TimeSpan.FromSeconds(1);
 
     private readonly TimeSpan _guess;
     private TimeSpan _sum, _drainedSum;
@@ -39,6 +39,16 @@ internal struct LoopEstimator
     public void HandleRoundTrip(TimeSpan withAckDelay)
     {
         if (!_isMeasured) Base = withAckDelay < _guess ? withAckDelay : _guess;
+    }
+
+    /// <summary>Acks will come back over a slower subflow. A guess, good enough until a drain soon measures it.</summary>
+    public void HandleReturnLonger(TimeSpan by, Instant now)
+    {
+        if (!_isMeasured) return; // the first guess is a round trip of its own
+        Base += by;
+        _sum = default; // what came over the quicker one says nothing any more
+        _count = 0;
+        _measuredAt = Instant.Earlier(_measuredAt, now - Lifetime + GuessLifetime);
     }
 
     public void Add(TimeSpan sample, bool wasDrained, Instant now)

@@ -53,13 +53,18 @@ public sealed class SilenceTests(ITestOutputHelper output)
             var meter = net.Measure(run.ToPeer);
             net.Silence(net.Paths[path], up, down);
             net.RunFor(TimeSpan.FromMilliseconds(500));
-            var without = net.Goodput(run.ToPeer, TimeSpan.FromSeconds(4.5));
+            var (without, least) = (0.0, double.MaxValue);
+            for (var second = 0; second < 4; second++)
+            {
+                var rate = net.Goodput(run.ToPeer, TimeSpan.FromSeconds(1));
+                (without, least) = (without + rate / 4, Math.Min(least, rate));
+            }
             net.Heal(net.Paths[path]);
             net.RunFor(TimeSpan.FromSeconds(1));
             var again = net.Goodput(run.ToPeer, TimeSpan.FromSeconds(1));
-            output.WriteLine($"longest gap {meter.LongestGap.TotalMilliseconds:0.0} ms at {meter.LongestGapAt.TotalMilliseconds:0.0}; without {without:0.0}, again {again:0.0}");
+            output.WriteLine($"longest gap {meter.LongestGap.TotalMilliseconds:0.0} ms at {meter.LongestGapAt.TotalMilliseconds:0.0}; without {without:0.0}, in a second at least {least:0.0}, again {again:0.0}");
             Assert.True(meter.LongestGap <= TimeSpan.FromMilliseconds(150), $"phase {phase}: nothing for {meter.LongestGap.TotalMilliseconds:0.0} ms from {meter.LongestGapAt.TotalMilliseconds:0.0} ms on");
-            Assert.True(without >= (100 - rates[path]) * 0.95, $"phase {phase}: {without:0.0} Mbit/s without {net.Paths[path]}\n{net.Describe()}");
+            Assert.True(least >= (100 - rates[path]) * 0.97, $"phase {phase}: {least:0.0} Mbit/s in a second without {net.Paths[path]}\n{net.Describe()}");
             Assert.True(again >= 95, $"phase {phase}: {again:0.0} Mbit/s after a second\n{net.Describe()}");
         }
     }
