@@ -28,7 +28,7 @@ internal static class LabMeasureCommand
             if (share > 0) options = options with { Links = [.. options.Links.Select(each => each with { Up = each.Up with { Loss = share }, Down = each.Down with { Loss = share } })] };
             var flow = line.GetValue(down) ? Flow.Down : Flow.Up;
             var duration = TimeSpan.FromSeconds(line.GetValue(seconds));
-            await using var lab = await StartAsync(line.GetValue(with)!, options);
+            await using var lab = await Comparison.StartAsync(line.GetValue(with)!, options);
             using var ticker = new ControlTicker();
             for (var i = 0; i < line.GetValue(repeat); i++)
             {
@@ -47,15 +47,6 @@ internal static class LabMeasureCommand
         }));
         return command;
     }
-
-    internal static async Task<ILabPeer> StartAsync(string with, LabOptions options) => with switch
-    {
-        "bondline" => await BondedLab.StartAsync(options),
-        "mptcp" => await MultipathLab.StartAsync(options),
-        "ssh" => await SshLab.StartAsync(options, isMultipath: false),
-        "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
-        _ => throw new LabException($"\"{with}\" cannot be measured; bondline, mptcp, ssh and ssh-mptcp can."),
-    };
 
     private static string Describe(IReadOnlyList<double> rates) =>
         $"{rates.Sum().ToString("0.00", CultureInfo.InvariantCulture)} Mbit/s = {string.Join(" + ", rates.Select(rate => rate.ToString("0.00", CultureInfo.InvariantCulture)))}";

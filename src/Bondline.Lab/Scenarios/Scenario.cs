@@ -38,11 +38,11 @@ public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNorm
         string.Create(CultureInfo.InvariantCulture, $"longest silence {LongestSilenceMs:0.0} ms, latest record {MostBeyondNormalMs:0.0} ms beyond the normal {NormalMs:0.0} ms (p99 {NormalP99Ms:0.0} ms before the fault), {Records} records");
 }
 
-/// <summary>Bulk over a fault: the longest time without a byte, the rate of half a second that begins half a second after the fault, and the share of the healed link.</summary>
-public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double HealedLinkMegabits, double MegabitsHealed, SentBytes? Sent)
+/// <summary>Bulk over a fault: the longest time without a byte during it and in the two seconds after it, the rate of one second that begins half a second after the fault, and the share of the healed link.</summary>
+public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double LongestGapHealedMs, double HealedLinkMegabits, double MegabitsHealed, SentBytes? Sent)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all{Scenario.After(Sent)}");
+        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, longest gap {LongestGapHealedMs:0.0} ms after it, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all{Scenario.After(Sent)}");
 }
 
 /// <summary>Pings beside bulk.</summary>
@@ -85,6 +85,7 @@ public static class Scenario
     }
 
     /// <summary>One TCP connection through a tunnel.</summary>
+    /// <exception cref="LabException">It ended before the time was over.</exception>
     public static async Task<RateResult> BulkAsync(ILabPeer lab, Flow flow, TimeSpan warmUp, TimeSpan duration)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
@@ -95,6 +96,7 @@ public static class Scenario
         await Task.Delay(duration);
         var report = (await traffic.Receiver.ReportAsync()).Bulk!;
         var after = await lab.Network.CountersAsync();
+        if (report.Microseconds < 0.9 * duration.TotalMicroseconds) throw new LabException($"The connection ended after {report.Microseconds / 1000} of {duration.TotalMilliseconds:0} ms.");
         return new(report.MegabitsPerSecond, report.LongestGap.Length / 1000.0, [.. before.Zip(after, (b, a) => LinkMegabits(b, a, flow, duration))], await SentSinceAsync(lab, flow, sentBefore));
     }
 
@@ -126,7 +128,7 @@ public static class Scenario
         await EndAsync(lab.Network[link], fault);
         await Task.Delay(TimeSpan.FromSeconds(1));
         var atSecond = await lab.Network.CountersAsync();
-        await traffic.Receiver.ReportAsync();
+        var healing = (await traffic.Receiver.ReportAsync()).Bulk!;
         await Task.Delay(TimeSpan.FromSeconds(1));
         var healed = (await traffic.Receiver.ReportAsync()).Bulk!;
         var after = await lab.Network.CountersAsync();
@@ -135,6 +137,7 @@ public static class Scenario
             during.LongestGap.Length / 1000.0,
             before.MegabitsBetween(at - 2_000_000, at),
             during.MegabitsBetween(at + 500_000, at + 1_500_000),
+            Math.Max(healing.LongestGap.Length, healed.LongestGap.Length) / 1000.0,
             LinkMegabits(atSecond[index], after[index], flow, TimeSpan.FromSeconds(1)),
             healed.MegabitsPerSecond,
             await SentSinceAsync(lab, flow, sentBefore));

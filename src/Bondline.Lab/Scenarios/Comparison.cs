@@ -1,0 +1,100 @@
+using System.Globalization;
+
+namespace Bondline.Lab;
+
+/// <summary>Something that ours and the others are compared by. A result that is no number is worse than every number: infinity, it stalled to the end; NaN, which is worse still, it broke.</summary>
+/// <param name="Name">For a command line.</param>
+/// <param name="Title">For people, with the unit.</param>
+/// <param name="IsMoreBetter">A rate, rather than a time.</param>
+/// <param name="MeasureAsync">Measures it in a new lab, for that long.</param>
+public sealed record ComparedMeasurement(string Name, string Title, bool IsMoreBetter, Func<ILabPeer, TimeSpan, Task<double>> MeasureAsync)
+{
+    /// <summary>The median, and how many of them broke or stalled.</summary>
+    public string Summarize(IReadOnlyCollection<double> values)
+    {
+        var sorted = values.OrderBy(value => double.IsNaN(value) ? 2 : double.IsInfinity(value) ? 1 : 0).ThenBy(value => IsMoreBetter ? -value : value).ToArray();
+        var median = Show((sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2);
+        var failed = sorted.Count(value => !double.IsFinite(value));
+        return failed == 0 ? median : $"{median} ({failed} of {sorted.Length} broke or stalled)";
+    }
+
+    public static string Show(double value) =>
+        double.IsNaN(value) ? "broke" : double.IsInfinity(value) ? "stalled to the end" : value.ToString("0.0", CultureInfo.InvariantCulture);
+}
+
+/// <summary>One measurement of everybody; the values are in the order of <see cref="Comparison.Peers"/>.</summary>
+public sealed record ComparedRound(ComparedMeasurement Measurement, IReadOnlyList<double> Values)
+{
+    /// <summary>Whether ours has a number, and none of the others a better one; of a rate, <paramref name="share"/> of the best is enough.</summary>
+    public bool IsOursBest(double share = 1) =>
+        double.IsFinite(Values[0]) && Values.Skip(1).Where(double.IsFinite).All(other => Measurement.IsMoreBetter ? Values[0] >= share * other : Values[0] < other);
+
+    public override string ToString() => string.Join(", ", Comparison.Peers.Zip(Values, (peer, value) => $"{peer} {ComparedMeasurement.Show(value)}"));
+}
+
+/// <summary>Ours beside what people use today, by turns in the same run.</summary>
+public static class Comparison
+{
+    private const double PingsPerSecond = 50;
+
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3);
+
+    /// <summary>What <see cref="StartAsync"/> knows, ours first.</summary>
+    public static IReadOnlyList<string> Peers { get; } = ["bondline", "mptcp", "ssh", "ssh-mptcp"];
+
+    public static IReadOnlyList<ComparedMeasurement> Measurements { get; } =
+    [
+        new("bulk-up", "bulk up, Mbit/s", IsMoreBetter: true, async (lab, length) => Rate(await Scenario.BulkAsync(lab, Flow.Up, WarmUp, length))),
+        new("bulk-down", "bulk down, Mbit/s", IsMoreBetter: true, async (lab, length) => Rate(await Scenario.BulkAsync(lab, Flow.Down, WarmUp, length))),
+        new("ping", "ping-pong beside bulk up, p99, ms", IsMoreBetter: false, async (lab, length) => RoundTrip(await Scenario.PingBesideBulkAsync(lab, Flow.Up, WarmUp, length), length)),
+        new("silence", "eth0 silent, bulk up, longest gap, ms", IsMoreBetter: false, async (lab, length) => Gap(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.SilentBoth, "eth0", length), length)),
+    ];
+
+    /// <summary>Starts a lab for one of <see cref="Peers"/>.</summary>
+    public static async Task<ILabPeer> StartAsync(string peer, LabOptions options) => peer switch
+    {
+        "bondline" => await BondedLab.StartAsync(options),
+        "mptcp" => await MultipathLab.StartAsync(options),
+        "ssh" => await SshLab.StartAsync(options, isMultipath: false),
+        "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
+        _ => throw new LabException($"\"{peer}\" cannot be measured; {string.Join(", ", Peers)} can."),
+    };
+
+    /// <summary>Measures everybody once, each in a lab of its own, so that nothing is left of the one before.</summary>
+    /// <param name="measurement">One of <see cref="Measurements"/>.</param>
+    /// <param name="options">Of each lab.</param>
+    /// <param name="length">How long each lasts, and the silence.</param>
+    /// <param name="note">Is told each result, and why a connection broke.</param>
+    public static async Task<ComparedRound> RunAsync(ComparedMeasurement measurement, LabOptions options, TimeSpan length, Action<string> note)
+    {
+        var values = new List<double>();
+        foreach (var peer in Peers)
+        {
+            await using var lab = await StartAsync(peer, options);
+            try
+            {
+                values.Add(await measurement.MeasureAsync(lab, length));
+                note($"{measurement.Title}, {peer}: {ComparedMeasurement.Show(values[^1])}");
+            }
+            catch (LabException e)
+            {
+                values.Add(double.NaN); // a connection that breaks is a result too
+                note($"{measurement.Title}, {peer}: broke: {e.Message}");
+            }
+        }
+        return new(measurement, values);
+    }
+
+    /// <summary>A connection that carries next to nothing any more has ended, whoever still holds its sockets.</summary>
+    internal static double Rate(RateResult result) => result.MegabitsPerSecond < 0.05 ? double.NaN : result.MegabitsPerSecond;
+
+    internal static double RoundTrip(PingResult result, TimeSpan length) =>
+        result.RoundTrip.Count < length.TotalSeconds * PingsPerSecond / 2 ? double.PositiveInfinity : result.RoundTrip.P99 / 1000.0;
+
+    internal static double Gap(BulkFaultResult result, TimeSpan length) => result switch
+    {
+        { MegabitsHealed: < 0.05 } => double.NaN, // nothing comes though the link is back
+        _ when result.LongestGapMs >= length.TotalMilliseconds - 100 => double.PositiveInfinity,
+        _ => result.LongestGapMs,
+    };
+}
