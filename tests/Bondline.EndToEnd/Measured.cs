@@ -8,6 +8,9 @@ internal static class Measured
 {
     private static readonly TimeSpan MostLate = TimeSpan.FromMilliseconds(5);
 
+    /// <summary>For bounds on the median of several: a busy host may spoil some, so nothing is repeated.</summary>
+    public static Task<T> OnceAsync<T>(string what, Func<Task<T>> measure) => UndisturbedAsync(what, measure, _ => true);
+
     /// <summary>For bounds on time.</summary>
     public static async Task<T> UndisturbedAsync<T>(string what, Func<Task<T>> measure, Func<T, bool> holds)
     {
