@@ -85,31 +85,50 @@ public class SurvivalTests
     }
 
     [Theory, MemberData(nameof(BadLinks))]
-    public async Task Bytes_are_whole_on_bad_links(string what)
+    public Task Bytes_are_whole_on_bad_links(string what) => AssertWholeAsync(what, Flow.Up);
+
+    [Theory, MemberData(nameof(BadLinks))]
+    [Trait("Mode", "long")]
+    public Task Bytes_are_whole_on_bad_links_downward_too(string what) => AssertWholeAsync(what, Flow.Down);
+
+    [Theory, MemberData(nameof(BadLinks))]
+    public Task Bad_links_are_hardly_slower_together_than_the_best_alone(string what) => AssertHardlySlowerAsync(what, Flow.Up);
+
+    [Theory, MemberData(nameof(BadLinks))]
+    [Trait("Mode", "long")]
+    public Task Bad_links_are_hardly_slower_together_than_the_best_alone_downward_too(string what) => AssertHardlySlowerAsync(what, Flow.Down);
+
+    private static async Task AssertTransferAsync(BondedLab lab, Flow flow, long bytes)
     {
-        const long bytes = 24 << 20;
-        await using var lab = await BondedLab.StartAsync(new() { Links = LinksFor(what) });
-        await lab.OpenAsync(Later.Port);
-        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Later, Bytes = bytes });
-        using var stop = new CancellationTokenSource();
-        var flapping = what == "flaps" ? lab.Network["wlan0"].FlapAsync(TimeSpan.FromMilliseconds(300), stop.Token) : Task.CompletedTask;
-        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Later.Port) });
+        var (onLaptop, atRelay) = flow == Flow.Up ? (TrafficRole.SendBulk, TrafficRole.ReceiveBulk) : (TrafficRole.ReceiveBulk, TrafficRole.SendBulk);
+        await using var service = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(onLaptop) { Listen = Later, Bytes = bytes });
+        await using var visitor = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(atRelay) { Connect = lab.Visit(Later.Port), Bytes = bytes });
+        var (sender, receiver) = flow == Flow.Up ? (service, visitor) : (visitor, service);
         await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds(60));
-        await stop.CancelAsync();
-        await flapping;
         var report = (await receiver.ReportAsync()).Bulk!;
         Assert.True(report.LongestGap.Length < 1_000_000, $"stalled for {report.LongestGap.Length / 1000} ms");
     }
 
-    [Theory, MemberData(nameof(BadLinks))]
-    public async Task Bad_links_are_hardly_slower_together_than_the_best_alone(string what)
+    private static async Task AssertWholeAsync(string what, Flow flow)
+    {
+        const long bytes = 24 << 20;
+        await using var lab = await BondedLab.StartAsync(new() { Links = LinksFor(what) });
+        await lab.OpenAsync(Later.Port);
+        using var stop = new CancellationTokenSource();
+        var flapping = what == "flaps" ? lab.Network["wlan0"].FlapAsync(TimeSpan.FromMilliseconds(300), stop.Token) : Task.CompletedTask;
+        await AssertTransferAsync(lab, flow, bytes);
+        await stop.CancelAsync();
+        await flapping;
+    }
+
+    private static async Task AssertHardlySlowerAsync(string what, Flow flow)
     {
         var duration = TimeSpan.FromSeconds(6);
         await using var lab = await BondedLab.StartAsync(new() { Links = LinksFor(what) });
-        var plain = await Scenario.PlainAsync(lab.Network, Flow.Up, TimeSpan.FromSeconds(3), duration, lab.Network.Links.Select(link => link.Name));
+        var plain = await Scenario.PlainAsync(lab.Network, flow, TimeSpan.FromSeconds(3), duration, lab.Network.Links.Select(link => link.Name));
         using var stop = new CancellationTokenSource();
         var flapping = what == "flaps" ? lab.Network["wlan0"].FlapAsync(TimeSpan.FromMilliseconds(300), stop.Token) : Task.CompletedTask;
-        var best = await Measured.BestOfTwoAsync($"{what}, plain {string.Join(" + ", plain.Select(rate => $"{rate:0.0}"))}", () => Scenario.BulkAsync(lab, Flow.Up, TimeSpan.FromSeconds(3), duration), IsEnough);
+        var best = await Measured.BestOfTwoAsync($"{what} {flow}, plain {string.Join(" + ", plain.Select(rate => $"{rate:0.0}"))}", () => Scenario.BulkAsync(lab, flow, TimeSpan.FromSeconds(3), duration), IsEnough);
         await stop.CancelAsync();
         await flapping;
         Assert.True(IsEnough(best), $"{best}; the best alone has {plain.Max():0.0}");
@@ -120,7 +139,7 @@ public class SurvivalTests
     private static IReadOnlyList<LinkOptions> LinksFor(string what) => what switch
     {
         "loss" => [.. LabOptions.StandardLinks.Select(link => link with { Up = link.Up with { Loss = 0.01 }, Down = link.Down with { Loss = 0.01 } })],
-        "jitter" => [.. LabOptions.StandardLinks.Select(link => link.Name == "wlan0" ? link with { Up = link.Up with { Jitter = TimeSpan.FromMilliseconds(50) } } : link)],
+        "jitter" => [.. LabOptions.StandardLinks.Select(link => link.Name == "wlan0" ? link with { Up = link.Up with { Jitter = TimeSpan.FromMilliseconds(50) }, Down = link.Down with { Jitter = TimeSpan.FromMilliseconds(50) } } : link)],
         "mtu" => [.. LabOptions.StandardLinks.Select(link => link.Name == "eth0" ? link with { Mtu = 1280 } : link)],
         "skew" => [LinkOptions.Symmetric("eth0", 50, 5), LinkOptions.Symmetric("wlan0", 30, 600)],
         _ => LabOptions.StandardLinks,
