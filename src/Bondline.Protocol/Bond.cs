@@ -21,6 +21,9 @@ public sealed class Bond
 
     private static readonly TimeSpan SlowReaderPatience = TimeSpan.FromSeconds(30), SlowReaderCheckInterval = TimeSpan.FromSeconds(1);
 
+    // What is not forgiven to readers of each lateness: a thread that is late for ever uses up their patience a second at a time, however late it is.
+    private static readonly TimeSpan UnforgivenLateness = TimeSpan.FromSeconds(1);
+
     private readonly List<Subflow> _subflows = [];
     private readonly SubflowIds _subflowIds = new();
     private readonly Queue<BondEvent> _events = new();
@@ -136,21 +139,18 @@ public sealed class Bond
     /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
     public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
 
-    /// <summary>Our own clock or thread was late: silence so far blames no subflow.</summary>
+    /// <summary>Our own clock or thread was late: silence so far blames no subflow, and readers are not blamed for time in which they could not read.</summary>
+    /// <param name="late">How late in all since the last call; zero if only a deadline of this bond was.</param>
+    /// <param name="now">The current instant.</param>
     public void HandleClockLate(TimeSpan late, Instant now)
     {
         _health.HandleClockLate(now);
-        // The readers are of this machine too: they could not read while it stood.
-        if (late < SlowReaderCheckInterval) return;
-        foreach (var stream in Streams.Open) stream.UnreadSince = Instant.Earlier(now, stream.UnreadSince + late);
+        if (late <= UnforgivenLateness) return;
+        foreach (var stream in Streams.Open) stream.UnreadSince = Instant.Earlier(now, stream.UnreadSince + (late - UnforgivenLateness));
     }
 
-    /// <summary>The machine slept: every subflow is suspect until it answers.</summary>
-    public void HandleResumedFromSuspend(Instant now)
-    {
-        _health.HandleResumedFromSuspend(now);
-        foreach (var stream in Streams.Open) stream.UnreadSince = now;
-    }
+    /// <summary>The machine slept, and its clock with it: every subflow is suspect until it answers.</summary>
+    public void HandleResumedFromSuspend(Instant now) => _health.HandleResumedFromSuspend(now);
 
     // ---------------------------------------------------------------- bytes
 

@@ -26,13 +26,13 @@ internal sealed class BondDriver : IDeadlineOwner
     private TaskCompletionSource? _quiet; // set once the bond is over
     private Instant _armed = Instant.Never;
     private Instant? _silentSince;
-    private int _lateCount;
+    private TimeSpan _lateSeen; // of what the deadline thread was late
 
     public BondDriver(BondRole role, BondId id, BondOptions options, TransportContext context, IBondObserver? observer)
     {
         (Id, Context, _observer) = (id, context, observer);
         Bond = new(role, options, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
-        _lateCount = context.Deadlines.LateCount;
+        _lateSeen = context.Deadlines.Late; // before there was a bond
         _silentSince = context.Clock.Now;
         _deadline = context.Deadlines.Register(this);
     }
@@ -174,7 +174,7 @@ internal sealed class BondDriver : IDeadlineOwner
         {
             if (End is not null) return input.Length;
             var now = Context.Clock.Now;
-            NoteLateness(now);
+            NoteLateness(isDeadlineLate: false, now);
             consumed = Bond.HandleReceived(pump.Subflow, input, now);
             Collect(work, now);
         }
@@ -374,8 +374,7 @@ internal sealed class BondDriver : IDeadlineOwner
             _armed = Instant.Never;
             if (End is null)
             {
-                if (late > TimeSpan.Zero) Bond.HandleClockLate(late, now);
-                NoteLateness(now);
+                NoteLateness(late > TimeSpan.Zero, now);
                 if (Bond.NextTimeout <= now) Bond.HandleTimeout(now);
             }
 
@@ -578,11 +577,11 @@ internal sealed class BondDriver : IDeadlineOwner
         }
     }
 
-    private void NoteLateness(Instant now)
+    private void NoteLateness(bool isDeadlineLate, Instant now)
     {
-        var count = Context.Deadlines.LateCount;
-        if (count == _lateCount) return;
-        _lateCount = count;
-        Bond.HandleClockLate(Context.Deadlines.LastLate, now);
+        var late = Context.Deadlines.Late;
+        if (late == _lateSeen && !isDeadlineLate) return;
+        Bond.HandleClockLate(late - _lateSeen, now);
+        _lateSeen = late;
     }
 }

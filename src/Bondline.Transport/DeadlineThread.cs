@@ -26,8 +26,8 @@ internal sealed class Deadline(IDeadlineOwner owner)
 /// <summary>One sleeping thread for the deadlines of thousands of bonds: a timer of the thread pool is milliseconds late just when it matters.</summary>
 internal sealed class DeadlineThread : IDisposable
 {
-    // What a thread of a healthy host stays under even during a garbage collection.
-    private static readonly TimeSpan LateBound = TimeSpan.FromMilliseconds(5);
+    // What a thread of a healthy host stays under even during a garbage collection. A wake-up may be a millisecond later: waits are rounded up.
+    private static readonly TimeSpan LateBound = TimeSpan.FromMilliseconds(5), LateWakeBound = LateBound + TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan SuspendBound = TimeSpan.FromSeconds(2);
 
     // So often the clocks are compared while nothing is due.
@@ -43,7 +43,7 @@ internal sealed class DeadlineThread : IDisposable
     private int _count;
     private Instant _sleepsUntil = Instant.Never;
     private bool _isStopped;
-    private int _lateCount;
+    private long _lateTicks;
 
     public DeadlineThread(TransportClock clock, Func<TimeSpan> bootTime, ITransportLog log)
     {
@@ -52,11 +52,8 @@ internal sealed class DeadlineThread : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Grows whenever the thread woke up more than 5 ms late: what others measured meanwhile was our own fault.</summary>
-    public int LateCount => Volatile.Read(ref _lateCount);
-
-    /// <summary>How late it was the last time.</summary>
-    public TimeSpan LastLate { get; private set; }
+    /// <summary>How late the thread has been in all, wherever it was more than 5 ms: what others measured meanwhile was our own fault. It only grows, and never by more than the time that passed.</summary>
+    public TimeSpan Late => new(Volatile.Read(ref _lateTicks));
 
     public Deadline Register(IDeadlineOwner owner)
     {
@@ -110,11 +107,12 @@ internal sealed class DeadlineThread : IDisposable
     {
         var suspended = _bootTime() - Monotonic();
         var resumed = new List<Deadline>();
+        var looked = _clock.Now;
         while (true)
         {
             Deadline? due = null;
             var now = _clock.Now;
-            TimeSpan late, wokeLate = TimeSpan.Zero;
+            TimeSpan late, lookedLate;
             lock (_gate)
             {
                 if (_isStopped) return;
@@ -123,11 +121,14 @@ internal sealed class DeadlineThread : IDisposable
                 {
                     _sleepsUntil = until;
                     // Rounded up: waking too early would spin through the last millisecond.
-                    var pulsed = Monitor.Wait(_gate, (int)Math.Ceiling((until - now).TotalMilliseconds));
+                    Monitor.Wait(_gate, (int)Math.Ceiling((until - now).TotalMilliseconds));
                     _sleepsUntil = default;
                     now = _clock.Now;
-                    if (!pulsed && now.Since(until) > LateBound + TimeSpan.FromMilliseconds(1)) wokeLate = now.Since(until);
                 }
+
+                // It may also have been held up in what it called: the time before its last look was counted then.
+                lookedLate = now.Since(Instant.Later(until, looked));
+                looked = now;
 
                 if (_count > 0 && _heap[0].Due <= now)
                 {
@@ -141,11 +142,10 @@ internal sealed class DeadlineThread : IDisposable
                 suspended = offset;
             }
 
-            if (wokeLate > TimeSpan.Zero)
+            if (lookedLate > LateWakeBound)
             {
-                LastLate = wokeLate;
-                Interlocked.Increment(ref _lateCount);
-                _log.ClockLate(wokeLate);
+                Volatile.Write(ref _lateTicks, _lateTicks + lookedLate.Ticks);
+                _log.ClockLate(lookedLate);
             }
 
             foreach (var sleeper in resumed) Call(sleeper.Owner, now, TimeSpan.Zero, isResume: true);

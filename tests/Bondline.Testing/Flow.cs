@@ -101,7 +101,7 @@ public sealed class Flow : IEventTarget
             if (BytesWritten < goal)
             {
                 _isWriterTimed = true;
-                _network.Clock.Add(now + Plan.Interval, this, WriterDue);
+                _network.Clock.Add(_network.Now + Plan.Interval, this, WriterDue);
             }
         }
         else
@@ -125,7 +125,7 @@ public sealed class Flow : IEventTarget
         var bond = end.Bond;
         if (Receiver is not { ReceiveState: ReceiveState.Open } stream) return;
         var start = _network.Started + Plan.ReadAfter;
-        if (now < start)
+        if (_network.Now < start)
         {
             ReadLater(start);
             return;
@@ -148,9 +148,9 @@ public sealed class Flow : IEventTarget
             if (length == 0) break;
             if (!Pattern.Matches(_key, BytesRead, end.Scratch.AsSpan(0, length))) throw _network.Fail($"{stream.Id}: wrong bytes at {BytesRead} to {BytesRead + length}");
             BytesRead += length;
-            Delivered?.Invoke(now, length);
+            Delivered?.Invoke(_network.Now, length);
             if (Plan.ReadInterval == TimeSpan.Zero) continue;
-            ReadLater(now + Plan.ReadInterval);
+            ReadLater(_network.Now + Plan.ReadInterval);
             break;
         }
         NoteEnd(stream);

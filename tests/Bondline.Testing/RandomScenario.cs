@@ -149,12 +149,12 @@ public sealed class RandomScenario
             case 8:
                 var lateEnd = AnyEnd();
                 var late = _random.Between(TimeSpan.FromMilliseconds(5), TimeSpan.FromMilliseconds(500));
-                _network.At(at, lateEnd.Freeze);
+                _network.At(at, lateEnd.Stop);
                 _network.At(at + late, lateEnd.Wake);
                 break;
             case 9:
                 var sleeper = AnyEnd();
-                _network.At(at, sleeper.Freeze);
+                _network.At(at, _random.Chance(0.5) ? sleeper.Suspend : sleeper.Stop);
                 _network.At(until, sleeper.Wake);
                 break;
             case 10:

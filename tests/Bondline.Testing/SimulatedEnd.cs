@@ -15,9 +15,10 @@ public sealed class SimulatedEnd : IEventTarget
     private readonly Queue<StreamRun> _waitingToOpen = new();
     private Instant _armedFor = Instant.Never, _scheduledFor = Instant.Never;
     private long _timeoutSecond, _timeoutsInSecond;
-    private bool _isServicing, _isFrozen;
+    private bool _isServicing, _isFrozen, _isSuspended;
     private readonly List<SimulatedPort> _attachOnWake = [];
     private Instant _frozenSince;
+    private TimeSpan _slept;
 
     internal SimulatedEnd(SimulatedNetwork network, BondRole role, BondOptions options, int recordLength, ulong seed)
     {
@@ -46,7 +47,8 @@ public sealed class SimulatedEnd : IEventTarget
 
     internal byte[] Scratch => _scratch;
 
-    private Instant Now => _network.Now;
+    /// <summary>The end's own clock: it stands while the machine sleeps.</summary>
+    private Instant Now => (_isSuspended ? _frozenSince : _network.Now) - _slept;
 
     // ---------------------------------------------------------------- subflows
 
@@ -91,27 +93,34 @@ public sealed class SimulatedEnd : IEventTarget
 
     public Subflow? SubflowOf(SimulatedConnection connection) => PortOf(connection)?.Subflow;
 
-    /// <summary>The machine sleeps: nothing is read, written or timed until <see cref="Wake"/>.</summary>
-    public void Freeze()
-    {
-        if (_isFrozen) return;
-        _isFrozen = true;
-        _frozenSince = Now;
-    }
+    /// <summary>The process is stopped, as by SIGSTOP: nothing is read, written or timed until <see cref="Wake"/>, and its clock goes on.</summary>
+    public void Stop() => Freeze(isSuspend: false);
 
+    /// <summary>The machine sleeps: nothing is read, written or timed until <see cref="Wake"/>, and its clock stands.</summary>
+    public void Suspend() => Freeze(isSuspend: true);
+
+    /// <summary>Ends <see cref="Stop"/> or <see cref="Suspend"/>: the end hears of it as from the real driver.</summary>
     public void Wake()
     {
         if (!_isFrozen) return;
-        _isFrozen = false;
-        var slept = Now - _frozenSince;
-        if (slept > TimeSpan.FromSeconds(2)) Bond.HandleResumedFromSuspend(Now);
-        else Bond.HandleClockLate(slept, Now);
+        var stood = _network.Now - _frozenSince;
+        if (_isSuspended) _slept += stood;
+        var wasSuspended = _isSuspended;
+        _isFrozen = _isSuspended = false;
+        if (!wasSuspended) Bond.HandleClockLate(stood, Now);
+        else if (stood > TimeSpan.FromSeconds(2)) Bond.HandleResumedFromSuspend(Now);
         foreach (var port in _ports) Receive(port);
         Bond.HandleTimeout(Now);
         foreach (var port in _attachOnWake.ToArray()) Attach(port);
         _attachOnWake.Clear();
         OpenWaiting();
-        _network.PumpAll(this);
+        _network.PumpAll(this, Now);
+    }
+
+    private void Freeze(bool isSuspend)
+    {
+        if (_isFrozen) return;
+        (_isFrozen, _isSuspended, _frozenSince) = (true, isSuspend, _network.Now);
     }
 
     // ---------------------------------------------------------------- input
@@ -196,7 +205,7 @@ public sealed class SimulatedEnd : IEventTarget
         {
             if (Bond.TryOpenStream(Now) is not { } stream) return;
             _waitingToOpen.Dequeue();
-            _network.HandleOpened(run, stream, this);
+            _network.HandleOpened(run, stream, this, Now);
         }
     }
 
@@ -265,7 +274,7 @@ public sealed class SimulatedEnd : IEventTarget
         var at = Instant.Later(_armedFor, Now);
         if (TimerLateness > TimeSpan.Zero) at += _network.Random.Between(TimeSpan.Zero, TimerLateness);
         _scheduledFor = at;
-        _network.Clock.Add(at, this, TimerFired, at.Microseconds);
+        _network.Clock.Add(at + _slept, this, TimerFired, at.Microseconds);
     }
 
     private void CountTimeout()

@@ -162,15 +162,15 @@ public sealed class SimulatedNetwork
 
     // ---------------------------------------------------------------- inside
 
-    internal void HandleOpened(StreamRun run, StreamEndpoint stream, SimulatedEnd end)
+    internal void HandleOpened(StreamRun run, StreamEndpoint stream, SimulatedEnd end, Instant now)
     {
         run.Id = stream.Id;
         _runsById.Add(stream.Id.Value, run);
         stream.Owner = run;
         run.ToPeer.Sender = stream;
         run.FromPeer.Receiver = stream;
-        run.FromPeer.PumpReader(end, Now);
-        run.ToPeer.PumpWriter(end, Now);
+        run.FromPeer.PumpReader(end, now);
+        run.ToPeer.PumpWriter(end, now);
     }
 
     internal void HandleStreamEvent(SimulatedEnd end, in BondEvent bondEvent, Instant now)
@@ -210,14 +210,14 @@ public sealed class SimulatedNetwork
         }
     }
 
-    internal void PumpAll(SimulatedEnd end)
+    internal void PumpAll(SimulatedEnd end, Instant now)
     {
         foreach (var run in _runs)
         {
             foreach (var flow in (ReadOnlySpan<Flow>)[run.ToPeer, run.FromPeer])
             {
-                if (flow.From == end) flow.PumpWriter(end, Now);
-                if (flow.To == end) flow.PumpReader(end, Now);
+                if (flow.From == end) flow.PumpWriter(end, now);
+                if (flow.To == end) flow.PumpReader(end, now);
             }
         }
         end.Service();

@@ -14,6 +14,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     /// <remarks>On a path so slow that the first bytes take longer than the patience, replacements would follow each other for ever.</remarks>
     private const int MostDoublings = 5;
 
+    /// <summary>So often lateness of our own restarts the clock of one silence: in a process that is always late a silent path would never be found.</summary>
+    private const int MostRestarts = 8;
+
     private Instant _usedAt;
     private int _deathsInVain;
 
@@ -51,6 +54,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     public void HandleProgress(Subflow subflow, Instant now)
     {
         subflow.LastProgress = now;
+        subflow.LateRestarts = 0;
         subflow.AwaitingSince = subflow.HasOutstanding || subflow.IsPingOutstanding ? now : Instant.Never;
         subflow.CheckAt = subflow.AwaitingSince == Instant.Never ? Instant.Never : now + subflow.SuspectAfter(bond.Options) / 2;
         if (subflow.State is SubflowState.Suspect or SubflowState.Dead && !subflow.IsLinkLost) Revive(subflow, now);
@@ -106,7 +110,8 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     {
         foreach (var subflow in bond.AllSubflows)
         {
-            if (subflow.AwaitingSince == Instant.Never) continue;
+            if (subflow.AwaitingSince == Instant.Never || subflow.LateRestarts >= MostRestarts) continue;
+            subflow.LateRestarts++;
             subflow.AwaitingSince = now;
             subflow.CheckAt = now + subflow.SuspectAfter(bond.Options) / 2;
             subflow.NextLateCheck = now + TimeSpan.FromMilliseconds(20);

@@ -84,6 +84,7 @@ public sealed class Subflow
 
     // --- health
     internal Instant AwaitingSince;        // waiting for an answer without progress since
+    internal int LateRestarts;             // of that clock, because this process was late
     internal Instant NextPing;
     internal ulong PingNumber;             // of the last PING sent
     internal Instant PingSentAt;

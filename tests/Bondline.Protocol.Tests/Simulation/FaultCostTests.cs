@@ -36,7 +36,7 @@ public sealed class FaultCostTests(ITestOutputHelper output)
         net.Agent.Observed = bondEvent => suspects += bondEvent is { Kind: BondEventKind.SubflowChanged, Subflow.State: SubflowState.Suspect } ? 1 : 0;
         for (var i = 0; i < 20; i++)
         {
-            net.Agent.Freeze();
+            net.Agent.Stop();
             net.RunFor(TimeSpan.FromMilliseconds(300));
             net.Agent.Wake();
             net.RunFor(TimeSpan.FromMilliseconds(500));
@@ -50,10 +50,27 @@ public sealed class FaultCostTests(ITestOutputHelper output)
         var net = new SimulatedNetwork(seed: 72, Lab.Three);
         for (var i = 0; i < 10; i++) net.Open(BondRole.Relay, new() { Length = 3_000_000 }, new() { Length = 100_000 });
         net.RunFor(TimeSpan.FromSeconds(1));
-        net.Agent.Freeze();
+        net.Agent.Suspend();
         net.RunFor(TimeSpan.FromSeconds(30));
         net.Agent.Wake();
         net.RunUntilIdle(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void An_end_that_is_always_late_still_leaves_a_silent_path()
+    {
+        var net = new SimulatedNetwork(seed: 74, Lab.Three);
+        net.Open(BondRole.Agent, Lab.Bulk, Lab.Bulk);
+        net.RunFor(TimeSpan.FromSeconds(3));
+        net.Silence(net.Paths[0]);
+        for (var i = 0; i < 40; i++)
+        {
+            net.Agent.Stop();
+            net.RunFor(TimeSpan.FromMilliseconds(6));
+            net.Agent.Wake();
+            net.RunFor(TimeSpan.FromMilliseconds(19));
+        }
+        Assert.NotEqual(SubflowState.Active, net.Agent.SubflowOf(net.Connections[0])!.State);
     }
 
     [Fact]

@@ -36,18 +36,37 @@ public sealed class FlowControlTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(40)]
-    [InlineData(1.5)]
-    public void A_machine_that_slept_does_not_blame_its_readers(double seconds)
+    [InlineData(true, 40, 1)]
+    [InlineData(false, 40, 1)]
+    [InlineData(false, 10, 8)]
+    public void A_machine_that_slept_and_a_process_that_was_stopped_do_not_blame_their_readers(bool isSuspend, double seconds, int times)
     {
-        var net = new SimulatedNetwork(seed: 56, Lab.Three, BondOptions.Default with { MemoryBudgetBytes = 4 << 20 });
-        for (var i = 0; i < 100; i++) net.Open(BondRole.Agent, new() { Length = 1 << 18, ReadAfter = TimeSpan.FromSeconds(seconds + 29.5) });
-        net.RunFor(TimeSpan.FromSeconds(5));
-        Assert.True(net.Relay.Bond.BufferedReceiveBytes > (4 << 20) * 3 / 4);
-        net.Relay.Freeze();
-        net.RunFor(TimeSpan.FromSeconds(seconds));
-        net.Relay.Wake();
+        var net = WithUnreadBytes(TimeSpan.FromSeconds(seconds * times + 20), mayBeDropped: false);
+        for (var i = 0; i < times; i++)
+        {
+            if (isSuspend) net.Relay.Suspend();
+            else net.Relay.Stop();
+            net.RunFor(TimeSpan.FromSeconds(seconds));
+            net.Relay.Wake();
+            net.RunFor(TimeSpan.FromSeconds(0.5));
+        }
         net.RunUntilIdle(TimeSpan.FromSeconds(60));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(20)]
+    public void A_process_that_is_always_late_does_not_wait_for_its_readers_for_ever(double seconds)
+    {
+        var net = WithUnreadBytes(TimeSpan.FromDays(1), mayBeDropped: true);
+        for (var i = 0; i < 31; i++)
+        {
+            net.Relay.Stop();
+            net.RunFor(TimeSpan.FromSeconds(seconds));
+            net.Relay.Wake();
+            net.RunFor(TimeSpan.FromMilliseconds(10));
+        }
+        Assert.Contains(net.Streams, run => run.ToPeer.WasDropped);
     }
 
     [Fact]
@@ -105,5 +124,15 @@ public sealed class FlowControlTests(ITestOutputHelper output)
         Assert.False(run.FromPeer.IsFinished);
         net.RunUntilIdle();
         Assert.True(run.FromPeer.IsFinished);
+    }
+
+    /// <summary>A hundred streams whose bytes fill over three quarters of the relay's memory before it ran for five seconds.</summary>
+    private static SimulatedNetwork WithUnreadBytes(TimeSpan readAfter, bool mayBeDropped)
+    {
+        var net = new SimulatedNetwork(seed: 56, Lab.Three, BondOptions.Default with { MemoryBudgetBytes = 4 << 20 });
+        for (var i = 0; i < 100; i++) net.Open(BondRole.Agent, new() { Length = 1 << 18, ReadAfter = readAfter, MayBeDropped = mayBeDropped });
+        net.RunFor(TimeSpan.FromSeconds(5));
+        Assert.True(net.Relay.Bond.BufferedReceiveBytes > (4 << 20) * 3 / 4);
+        return net;
     }
 }
