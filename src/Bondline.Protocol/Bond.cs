@@ -252,7 +252,8 @@ public sealed class Bond
             return 0;
         }
         stream.UnreadSince = now;
-        _windows.HandleRead(stream, length, CheckFinished(stream), now);
+        var isLast = CheckFinished(stream);
+        _windows.HandleRead(stream, length, isLast, now);
         return length;
     }
 
