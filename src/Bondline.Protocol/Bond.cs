@@ -73,6 +73,8 @@ public sealed class Bond
 
     internal long BufferedReceiveBytes => _windows.BufferedBytes;
 
+    internal long BufferedSendBytes => _transmitter.BufferedBytes;
+
     public BondStatistics Statistics => new()
     {
         BytesSent = _transmitter.NewBytes,
@@ -82,7 +84,7 @@ public sealed class Bond
         BytesDuplicated = _transmitter.DuplicatedBytes,
         DuplicateBytesReceived = _duplicateBytesReceived,
         Streams = Streams.Count,
-        BufferedBytes = _transmitter.BufferedBytes + BufferedReceiveBytes,
+        BufferedBytes = BufferedSendBytes + BufferedReceiveBytes,
     };
 
     // ---------------------------------------------------------------- subflows

@@ -35,6 +35,9 @@ public sealed class SimulatedEnd : IEventTarget
     /// <summary>Events other than those of streams, for tests that look at them.</summary>
     public Action<BondEvent>? Observed { get; set; }
 
+    /// <summary>Called for each write to a subflow, with its length.</summary>
+    public Action<Subflow, int>? Wrote { get; set; }
+
     /// <summary>A subflow is dead and wants a replacement; tests that dial set it.</summary>
     public Action<SimulatedConnection>? Died { get; set; }
 
@@ -234,6 +237,7 @@ public sealed class SimulatedEnd : IEventTarget
                 var length = Bond.PollTransmit(port.Subflow!, Now, _record);
                 if (length == 0) continue;
                 hasWritten = true;
+                Wrote?.Invoke(port.Subflow!, length);
                 _network.Clock.Record((ulong)Bond.Role, port.Connection.Id.Value, (ulong)length);
                 port.IsWriting = !port.Output.Write(_record.AsSpan(0, length));
             }

@@ -173,6 +173,17 @@ public sealed class SimulatedNetwork
         run.ToPeer.PumpWriter(end, now);
     }
 
+    internal SimulatedEnd PeerOf(SimulatedEnd end) => end == Agent ? Relay : Agent;
+
+    /// <summary>Segments are full but for the first and the last of what a stream holds in each direction.</summary>
+    internal void CheckSegments()
+    {
+        long most = 0;
+        foreach (var end in (ReadOnlySpan<SimulatedEnd>)[Agent, Relay])
+            most += end.Bond.Statistics.BufferedBytes + end.Bond.Statistics.Streams * 2 * (SegmentPool.LargeLength + SegmentPool.MediumLength);
+        if (Segments.RentedBytes > most) throw Fail($"{Segments.RentedBytes} bytes of segments are rented; what is held needs at most {most}");
+    }
+
     internal void HandleStreamEvent(SimulatedEnd end, in BondEvent bondEvent, Instant now)
     {
         var stream = bondEvent.Stream!;
