@@ -8,13 +8,16 @@ public sealed class SimulatedEnd : IEventTarget
     /// <summary>More timeouts than this in a virtual second is a timer that spins.</summary>
     private const int MaxTimeoutsPerSecond = 4000;
 
+    /// <summary>Looking at every stream each time would take longer than the bond does.</summary>
+    private const int ServicesPerCheck = 16;
+
     private readonly SimulatedNetwork _network;
     private readonly List<SimulatedPort> _ports = [];
     private readonly byte[] _record;
     private readonly byte[] _scratch = new byte[64 * 1024];
     private readonly Queue<StreamRun> _waitingToOpen = new();
     private Instant _armedFor = Instant.Never, _scheduledFor = Instant.Never;
-    private long _timeoutSecond, _timeoutsInSecond;
+    private long _timeoutSecond, _timeoutsInSecond, _services;
     private bool _isServicing, _isFrozen, _isSuspended;
     private readonly List<SimulatedPort> _attachOnWake = [];
     private Instant _frozenSince;
@@ -294,6 +297,25 @@ public sealed class SimulatedEnd : IEventTarget
     {
         var budget = Math.Max(Bond.Options.MemoryBudgetBytes, Bond.InitialDataMaximum);
         if (Bond.BufferedReceiveBytes > budget) throw _network.Fail($"{Bond.Role} holds {Bond.BufferedReceiveBytes} received bytes; the budget is {budget}");
+        if (++_services % ServicesPerCheck == 0 && !Bond.IsClosed) CheckSending();
+    }
+
+    /// <summary>What is held to send again follows from the peer's windows, the rest from the limit of each stream.</summary>
+    private void CheckSending()
+    {
+        long held = 0, unacked = 0;
+        foreach (var stream in Bond.Streams.Open)
+        {
+            var length = (long)(stream.Sending.End - stream.Sending.Start);
+            if (length > Bond.Options.MaxStreamSendBufferBytes) throw _network.Fail($"{Bond.Role} holds {length} bytes of {stream.Id} to send; the limit is {Bond.Options.MaxStreamSendBufferBytes}");
+            held += length;
+            unacked += length - (long)stream.UnsentBytes;
+        }
+        if (held != Bond.BufferedSendBytes) throw _network.Fail($"{Bond.Role} holds {held} bytes to send and says {Bond.BufferedSendBytes}");
+        // One window is under way, and one more where the peer's readers were quicker than its acknowledgements.
+        var window = Math.Max(_network.PeerOf(this).Bond.Options.MemoryBudgetBytes, Bond.InitialDataMaximum);
+        if (unacked > 2 * window && _network.IsPeerTrusted) throw _network.Fail($"{Bond.Role} holds {unacked} bytes to send again; the peer's window is {window}");
+        _network.CheckSegments();
     }
 
     private SimulatedPort? PortOf(SimulatedConnection connection)
