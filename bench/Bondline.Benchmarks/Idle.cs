@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Bondline.Lab;
 using Bondline.Protocol;
 
 namespace Bondline.Benchmarks;
@@ -8,17 +10,28 @@ namespace Bondline.Benchmarks;
 /// <summary>What waits costs memory.</summary>
 internal static class Idle
 {
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
+
     public static async Task StreamsAsync(int number)
+    {
+        var (managed, resident) = await MeasureStreamsAsync(number);
+        Console.WriteLine($"idle stream, both ends: {managed} bytes managed, {resident} bytes resident");
+    }
+
+    /// <returns>Bytes for each stream at both ends together, in the collector's heap and in the process.</returns>
+    /// <exception cref="IOException">A stream ended while it was measured.</exception>
+    public static async Task<(long Managed, long Resident)> MeasureStreamsAsync(int number)
     {
         await using var relay = new LoopbackRelay();
         var (agent, host) = await relay.OpenAsync();
-        var kept = new List<object>();
+        var kept = new List<(object Stream, Task Waiting)>();
         await OpenAsync(1000);
         var before = Memory();
         await OpenAsync(number);
-        Print("stream, both ends", number, before);
-        GC.KeepAlive(kept);
+        var after = Memory();
+        if (kept.Count(each => each.Waiting.IsCompleted) is > 0 and var ended) throw new IOException($"{ended} of {kept.Count} ends do not wait any more.");
         await agent.CloseAsync(ProtocolError.None, "");
+        return ((after.Managed - before.Managed) / number, (after.Resident - before.Resident) / number);
 
         async Task OpenAsync(int count)
         {
@@ -26,10 +39,8 @@ internal static class Idle
             {
                 var near = await host.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Tcp, Tunnel = 1 });
                 var far = (await agent.AcceptStreamAsync())!;
-                kept.Add(near);
-                kept.Add(far);
-                kept.Add(near.ReadAsync(Memory<byte>.Empty).AsTask());
-                kept.Add(far.ReadAsync(Memory<byte>.Empty).AsTask());
+                kept.Add((near, near.ReadAsync(Memory<byte>.Empty).AsTask()));
+                kept.Add((far, far.ReadAsync(Memory<byte>.Empty).AsTask()));
             }
         }
     }
@@ -43,6 +54,7 @@ internal static class Idle
     }
 
     /// <returns>Bytes resident at the relay for each bond beyond the <paramref name="first"/> ones, up to <paramref name="last"/>; what is added when all have sent so many lines of 16 KB.</returns>
+    /// <exception cref="IOException">A bond ended while it was measured.</exception>
     public static async Task<(long Each, long Used)> MeasureBondsAsync(string program, int first, int last, int lines, TextWriter progress)
     {
         await using var tunnels = await LoopbackTunnels.StartRelayAsync(program);
@@ -59,27 +71,46 @@ internal static class Idle
         }
 
         var idle = await RestingAsync(tunnels.Relay.Id);
+        await agents.ThrowIfAnyEndedAsync();
         var each = (idle - before) / (last - first);
         if (lines == 0) return (each, 0);
         await agents.SendAsync(lines);
-        return (each, (await RestingAsync(tunnels.Relay.Id) - idle) / last);
+        var used = await RestingAsync(tunnels.Relay.Id);
+        await agents.ThrowIfAnyEndedAsync();
+        return (each, (used - idle) / last);
+    }
+
+    public static async Task VisitorsAsync(string program, int number)
+    {
+        var (relay, agent) = await MeasureVisitorsAsync(program, number);
+        Console.WriteLine($"idle visitor of a TCP tunnel: {relay} bytes resident at the relay, {agent} at the agent");
     }
 
     /// <summary>The program's own relay; visitors' connections that say nothing come from this process, and another one is the local service.</summary>
-    public static async Task VisitorsAsync(string program, int number)
+    /// <returns>Bytes resident for each visitor.</returns>
+    /// <exception cref="IOException">A visitor's connection ended while it was measured, or so many cannot be opened.</exception>
+    public static async Task<(long Relay, long Agent)> MeasureVisitorsAsync(string program, int number)
     {
-        const int First = 500, PerSource = 10_000;
-        using var service = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["idle-service"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
-        var port = int.Parse((await service.StandardOutput.ReadLineAsync())!, System.Globalization.CultureInfo.InvariantCulture);
+        const int First = 500, PerSource = 10_000, OtherFiles = 500;
+        if (MostOpenFiles() < First + number + OtherFiles)
+            throw new IOException($"{number} visitors need {First + number + OtherFiles} open files in each process; the hard limit is {MostOpenFiles()} (ulimit -Hn).");
+        await using var service = LabProcess.Start(null, Path.Combine(AppContext.BaseDirectory, "Bondline.Benchmarks"), ["idle-service"]);
+        var port = int.Parse(await service.WaitForLineAsync("", StartLimit), CultureInfo.InvariantCulture);
         await using var tunnels = await LoopbackTunnels.StartAsync(program, withSsh: false, port);
         var visitors = new List<Socket>();
-        await OpenAsync(First);
-        (long relay, long agent) before = (Resident(tunnels.Relay.Id), Resident(tunnels.Agent.Id));
-        await OpenAsync(number);
-        Console.WriteLine($"idle visitor of a TCP tunnel: {(Resident(tunnels.Relay.Id) - before.relay) / number} bytes resident at the relay, {(Resident(tunnels.Agent.Id) - before.agent) / number} at the agent");
-        foreach (var visitor in visitors) visitor.Dispose();
-        service.StandardInput.Close();
-        await service.WaitForExitAsync();
+        try
+        {
+            await OpenAsync(First);
+            (long relay, long agent) before = (Resident(tunnels.Relay.Id), Resident(tunnels.Agent.Id));
+            await OpenAsync(number);
+            (long relay, long agent) after = (Resident(tunnels.Relay.Id), Resident(tunnels.Agent.Id));
+            if (visitors.Count(visitor => visitor.Poll(0, SelectMode.SelectRead)) is > 0 and var ended) throw new IOException($"{ended} of {visitors.Count} visitors were closed.");
+            return ((after.relay - before.relay) / number, (after.agent - before.agent) / number);
+        }
+        finally
+        {
+            foreach (var visitor in visitors) visitor.Dispose();
+        }
 
         // A byte there and back: then the stream stands at both ends.
         async Task OpenAsync(int count)
@@ -97,7 +128,7 @@ internal static class Idle
         }
     }
 
-    /// <summary>Answers each connection's first byte with one, then keeps it until standard input ends.</summary>
+    /// <summary>Says its port, answers each connection's first byte with one, then keeps it until the process is ended.</summary>
     public static async Task ServiceAsync()
     {
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
@@ -105,18 +136,13 @@ internal static class Idle
         listener.Listen(1024);
         Console.WriteLine(((IPEndPoint)listener.LocalEndPoint!).Port);
         var kept = new List<Socket>();
-        var serving = Task.Run(async () =>
+        var buffer = new byte[1];
+        while (true)
         {
-            var buffer = new byte[1];
-            while (true)
-            {
-                var peer = await listener.AcceptAsync();
-                kept.Add(peer);
-                if (await peer.ReceiveAsync(buffer) > 0) await peer.SendAsync(buffer);
-            }
-        });
-        await Task.WhenAny(Console.In.ReadToEndAsync(), serving);
-        Environment.Exit(0);
+            var peer = await listener.AcceptAsync();
+            kept.Add(peer);
+            if (await peer.ReceiveAsync(buffer) > 0) await peer.SendAsync(buffer);
+        }
     }
 
     /// <summary>What is resident after some of the PINGs that a waiting bond answers.</summary>
@@ -143,9 +169,10 @@ internal static class Idle
         return (GC.GetTotalMemory(true), Process.GetCurrentProcess().WorkingSet64);
     }
 
-    private static void Print(string what, int number, (long Managed, long Resident) before)
+    /// <summary>The hard limit; .NET raises the soft one to it when a process starts.</summary>
+    private static long MostOpenFiles()
     {
-        var after = Memory();
-        Console.WriteLine($"idle {what}: {(after.Managed - before.Managed) / number} bytes managed, {(after.Resident - before.Resident) / number} bytes resident");
+        var limit = File.ReadLines("/proc/self/limits").First(line => line.StartsWith("Max open files", StringComparison.Ordinal));
+        return long.TryParse(limit.Split(' ', StringSplitOptions.RemoveEmptyEntries)[4], CultureInfo.InvariantCulture, out var most) ? most : long.MaxValue; // "unlimited"
     }
 }

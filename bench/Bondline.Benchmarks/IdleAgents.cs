@@ -25,8 +25,16 @@ internal sealed class IdleAgents(JoinUrl join) : IAsyncDisposable
             var agent = await OpenAsync(stop);
             lock (_agents) _agents.Add(agent);
         });
-        foreach (var (driver, _, _) in _agents)
-            if (driver.Completion.IsCompleted) throw new IOException($"A bond ended: {await driver.Completion}");
+        await ThrowIfAnyEndedAsync();
+    }
+
+    /// <exception cref="IOException">A bond or its one subflow is gone: what is measured then is not all of them.</exception>
+    public async Task ThrowIfAnyEndedAsync()
+    {
+        var ended = _agents.Where(agent => agent.Driver.Completion.IsCompleted || agent.Running.IsCompleted).ToList();
+        if (ended.Count == 0) return;
+        var why = ended[0].Driver.Completion is { IsCompleted: true } completion ? $"{await completion}" : "its subflow is gone";
+        throw new IOException($"{ended.Count} of {_agents.Count} bonds ended, the first because: {why}");
     }
 
     /// <summary>Each sends <paramref name="lines"/> of 16 KB that the relay reads and skips, as it does with every message of a later version.</summary>
@@ -41,13 +49,7 @@ internal sealed class IdleAgents(JoinUrl join) : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (var (driver, _, _) in _agents) driver.Fail(ProtocolError.None, "");
-        foreach (var (driver, control, running) in _agents)
-        {
-            await driver.Closed;
-            await running;
-            await control.DisposeAsync();
-        }
-
+        foreach (var agent in _agents) await CloseAsync(agent.Driver, agent.Running, agent.Control);
         _context.Dispose();
     }
 
@@ -55,21 +57,64 @@ internal sealed class IdleAgents(JoinUrl join) : IAsyncDisposable
     {
         using var time = CancellationTokenSource.CreateLinkedTokenSource(stop);
         time.CancelAfter(Patience);
-        var tcp = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await tcp.ConnectAsync(new IPEndPoint(IPAddress.Loopback, join.Hosts[0].Port), time.Token);
-        var socket = await SubflowSocket.AuthenticateAsAgentAsync(tcp, _context.Platform, join.Hosts[0].Host, join.Pins, time.Token);
-        await using var closing = time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket);
-        var handshake = AgentHandshake.Open(join.Token, Guid.NewGuid(), RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
-        var (early, rtt) = await HandshakeExchange.RunAsync(socket, handshake, _context.Clock);
-        var driver = new BondDriver(BondRole.Agent, handshake.Welcome!.BondId, BondOptions.Default, _context, observer: null);
-        var pump = driver.TryAttach(socket, new SubflowId(0), SubflowPolicy.Normal, rtt, "lo")!;
-        var running = pump.RunAsync(early);
+        var socket = await ConnectAsync(time.Token);
+        BondDriver driver;
+        Task running;
+        await using (time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket))
+        {
+            try
+            {
+                var handshake = AgentHandshake.Open(join.Token, Guid.NewGuid(), RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
+                var (early, rtt) = await HandshakeExchange.RunAsync(socket, handshake, _context.Clock);
+                driver = new BondDriver(BondRole.Agent, handshake.Welcome!.BondId, BondOptions.Default, _context, observer: null);
+                running = driver.TryAttach(socket, new SubflowId(0), SubflowPolicy.Normal, rtt, "lo")!.RunAsync(early);
+            }
+            catch
+            {
+                socket.Abort();
+                throw;
+            }
+        }
 
-        // As an agent's first request does, it makes the relay read; there is no such tunnel, so nothing else follows.
-        var control = await driver.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, time.Token);
-        var message = new ArrayBufferWriter<byte>();
-        ControlCodec.Write(new UnregisterTunnel(1), message);
-        await control.WriteAsync(message.WrittenMemory, time.Token);
-        return (driver, control, running);
+        BondStream? control = null;
+        try
+        {
+            // As an agent's first request does, it makes the relay read; there is no such tunnel, so nothing else follows.
+            control = await driver.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, time.Token);
+            var message = new ArrayBufferWriter<byte>();
+            ControlCodec.Write(new UnregisterTunnel(1), message);
+            await control.WriteAsync(message.WrittenMemory, time.Token);
+            return (driver, control, running);
+        }
+        catch
+        {
+            driver.Fail(ProtocolError.None, "");
+            await CloseAsync(driver, running, control);
+            throw;
+        }
+    }
+
+    private async Task<SubflowSocket> ConnectAsync(CancellationToken stop)
+    {
+        var tcp = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await tcp.ConnectAsync(new IPEndPoint(IPAddress.Loopback, join.Hosts[0].Port), stop);
+        }
+        catch
+        {
+            tcp.Dispose();
+            throw;
+        }
+
+        return await SubflowSocket.AuthenticateAsAgentAsync(tcp, _context.Platform, join.Hosts[0].Host, join.Pins, stop); // closes tcp if it fails
+    }
+
+    /// <summary>Waits until a bond that was ended has let go of everything.</summary>
+    private static async Task CloseAsync(BondDriver driver, Task running, BondStream? control)
+    {
+        await driver.Closed;
+        await running;
+        if (control is not null) await control.DisposeAsync();
     }
 }
