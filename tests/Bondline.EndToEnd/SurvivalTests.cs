@@ -7,6 +7,8 @@ namespace Bondline.EndToEnd;
 /// <summary>Every byte, once, in order, whatever happens: all links gone, programs killed, links that lose, jitter and flap.</summary>
 public class SurvivalTests
 {
+    private const long MostGrowthBytes = 32 << 20;
+
     private static readonly IPEndPoint AnyLocal = new(IPAddress.Loopback, 0);
 
     // The agent tries a service that listens already; one that counts its bytes comes after the agent, at a port known before.
@@ -97,6 +99,41 @@ public class SurvivalTests
     [Theory, MemberData(nameof(BadLinks))]
     [Trait("Mode", "long")]
     public Task Bad_links_are_hardly_slower_together_than_the_best_alone_downward_too(string what) => AssertHardlySlowerAsync(what, Flow.Down);
+
+    /// <summary>Three minutes of bulk, one transfer after another, and of pings, while every two seconds something happens to a link.</summary>
+    /// <remarks><c>BONDLINE_SOAK_SEED</c> repeats a run's faults, though not its timing.</remarks>
+    [Fact]
+    [Trait("Mode", "long")]
+    public async Task Minutes_of_faults_lose_no_byte_and_keep_no_memory()
+    {
+        const long bytes = 32 << 20;
+        TimeSpan length = TimeSpan.FromMinutes(3), settling = TimeSpan.FromSeconds(30);
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("BONDLINE_SOAK_SEED"), out var chosen) ? chosen : Environment.TickCount;
+        Measured.Record("soak", $"seed {seed}");
+        await using var lab = await BondedLab.StartAsync();
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
+        await lab.OpenAsync(echo.Port, Later.Port);
+        await using var ping = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = lab.Visit(echo.Port) });
+        using var stop = new CancellationTokenSource();
+        var faults = Scenario.TroubleAsync(lab.Network, new(seed), stop.Token);
+        var watch = Stopwatch.StartNew();
+        var transfers = 0;
+        (long Agent, long Relay) settled = default, last = default;
+        for (; watch.Elapsed < length; transfers++)
+        {
+            await AssertTransferAsync(lab, transfers % 2 == 0 ? Flow.Up : Flow.Down, bytes);
+            last = (lab.Agent.ResidentBytes, lab.Relay.ResidentBytes);
+            if (watch.Elapsed < settling) settled = (Math.Max(settled.Agent, last.Agent), Math.Max(settled.Relay, last.Relay));
+        }
+        await stop.CancelAsync();
+        var happened = await faults;
+        var pings = (await ping.ReportAsync(atLeast: (long)(watch.Elapsed.TotalSeconds * 50))).Ping!;
+        Measured.Record("soak", $"{transfers} transfers of {bytes >> 20} MiB, {happened} faults, pings p99 {pings.RoundTrip.P99 / 1000} ms, most {pings.RoundTrip.Most / 1000} ms; " +
+            $"agent {settled.Agent >> 20} MB after {settling.TotalSeconds} s, {last.Agent >> 20} MB at the end, relay {settled.Relay >> 20} and {last.Relay >> 20} MB");
+        Assert.True(pings.RoundTrip.Most < 1_000_000, $"a ping took {pings.RoundTrip.Most / 1000} ms");
+        Assert.InRange(last.Agent, 1, settled.Agent + MostGrowthBytes);
+        Assert.InRange(last.Relay, 1, settled.Relay + MostGrowthBytes);
+    }
 
     private static async Task AssertTransferAsync(BondedLab lab, Flow flow, long bytes)
     {

@@ -145,6 +145,16 @@ public sealed class LabProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>The memory of it that is in use now, shared pages included.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>Kills it, with what it started, if it still runs.</summary>
     public async ValueTask DisposeAsync()
     {

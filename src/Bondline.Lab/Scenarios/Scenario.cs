@@ -162,6 +162,24 @@ public static class Scenario
         return new(roundTrip, (await traffic.Receiver.ReportAsync()).Bulk!.MegabitsPerSecond, await SentSinceAsync(lab, flow, sentBefore));
     }
 
+    /// <summary>Every two seconds does something for up to 1.7 s to a link, drawn by <paramref name="random"/>, until <paramref name="stop"/> is set; it ends with all of them whole.</summary>
+    /// <returns>How often.</returns>
+    public static async Task<int> TroubleAsync(LabNetwork network, Random random, CancellationToken stop)
+    {
+        var count = 0;
+        for (; !stop.IsCancellationRequested; count++)
+        {
+            var link = network.Links[random.Next(network.Links.Count)];
+            var fault = (Fault)random.Next(Enum.GetValues<Fault>().Length);
+            var lasting = TimeSpan.FromMilliseconds(random.Next(100, 1700));
+            await BeginAsync(link, fault);
+            await Task.Delay(lasting, CancellationToken.None);
+            await EndAsync(link, fault);
+            await Task.Delay(TimeSpan.FromSeconds(2) - lasting, CancellationToken.None);
+        }
+        return count;
+    }
+
     /// <summary>Does something to a link.</summary>
     public static Task BeginAsync(LabLink link, Fault fault) => fault switch
     {
