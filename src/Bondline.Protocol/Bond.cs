@@ -234,6 +234,46 @@ public sealed class Bond
         return taken;
     }
 
+    /// <summary>As <see cref="Write"/>, without a copy of what comes in whole segments.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="parts">
+    /// Segments of <see cref="SegmentPool.LargeLength"/> rented from <see cref="BondOptions.Segments"/>. Those taken whole are removed and no longer the caller's;
+    /// what is left of the next one stays its front.
+    /// </param>
+    /// <param name="now">The current instant.</param>
+    /// <returns>The bytes taken. If parts are left: <see cref="BondEventKind.StreamWritable"/> will follow.</returns>
+    public int Give(StreamEndpoint stream, List<ArraySegment<byte>> parts, Instant now)
+    {
+        if (stream.SendState != SendState.Open || IsClosed) return 0;
+        int whole = 0, taken = 0;
+        for (var room = Math.Max(0, SendRoom(stream)); room > 0 && whole < parts.Count;)
+        {
+            var part = parts[whole];
+            var length = (int)Math.Min(room, part.Count);
+            if (length == SegmentPool.LargeLength)
+            {
+                stream.Sending.AppendSegment(part.Array!, length);
+                whole++;
+            }
+            else
+            {
+                stream.Sending.Append(part.AsSpan(0, length));
+                parts[whole] = part[length..];
+                if (length == part.Count)
+                {
+                    Options.Segments.Return(part.Array!);
+                    whole++;
+                }
+            }
+            taken += length;
+            room -= length;
+        }
+        parts.RemoveRange(0, whole);
+        if (parts.Count > 0) stream.WantsWritable = true;
+        if (taken > 0) _transmitter.HandleWritten(stream, taken, now);
+        return taken;
+    }
+
     /// <summary>Ends the sending direction after what was written.</summary>
     public void Finish(StreamEndpoint stream, Instant now)
     {
@@ -247,16 +287,19 @@ public sealed class Bond
     public int Read(StreamEndpoint stream, Span<byte> destination, Instant now)
     {
         if (stream.ReceiveState != ReceiveState.Open || IsClosed) return 0;
-        var length = stream.Receiving.Read(destination);
-        if (length == 0)
-        {
-            stream.WantsReadable = stream.ReadableBytes == 0;
-            return 0;
-        }
-        stream.UnreadSince = now;
-        var isLast = CheckFinished(stream);
-        _windows.HandleRead(stream, length, isLast, now);
-        return length;
+        return HandleRead(stream, stream.Receiving.Read(destination), now);
+    }
+
+    /// <summary>As <see cref="Read"/>, without a copy: each of <paramref name="parts"/> lies in a segment that the caller returns to <see cref="BondOptions.Segments"/>.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="parts">Where they are appended, in order.</param>
+    /// <param name="most">How many parts, of 8 KiB at most each.</param>
+    /// <param name="now">The current instant.</param>
+    /// <returns>The bytes moved; 0 as for <see cref="Read"/>.</returns>
+    public int Take(StreamEndpoint stream, List<ArraySegment<byte>> parts, int most, Instant now)
+    {
+        if (stream.ReceiveState != ReceiveState.Open || IsClosed) return 0;
+        return HandleRead(stream, stream.Receiving.Take(parts, most), now);
     }
 
     /// <summary>Gives up the sending direction: what was not delivered may never be.</summary>
@@ -347,6 +390,19 @@ public sealed class Bond
         var limit = (long)Math.Min(Options.MaxStreamSendBufferBytes, LeastStreamSendBytes + hoped + 2 * rate * slowest);
         if (_transmitter.BufferedBytes >= MaxBufferedSendBytes) limit = CrowdedStreamSendBytes;
         return limit - (long)(stream.Sending.End - stream.Sending.Start);
+    }
+
+    private int HandleRead(StreamEndpoint stream, int length, Instant now)
+    {
+        if (length == 0)
+        {
+            stream.WantsReadable = stream.ReadableBytes == 0;
+            return 0;
+        }
+        stream.UnreadSince = now;
+        var isLast = CheckFinished(stream);
+        _windows.HandleRead(stream, length, isLast, now);
+        return length;
     }
 
     // A writer is woken for a worthwhile piece, not for each frame acknowledged.

@@ -75,8 +75,26 @@ public sealed class BondStream : Stream
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<int>(cancellationToken);
-        var length = TryRead(buffer.Span, out var wait);
+        var length = TryRead(new(buffer.Span), out var wait);
         return length >= 0 ? new(length) : ReadSlowlyAsync(buffer, wait, cancellationToken);
+    }
+
+    /// <summary>Reads without a copy: appends the pooled segments that hold the bytes; <see cref="ReturnParts"/> returns them. It waits without holding any.</summary>
+    /// <param name="parts">Where they are appended, in order, 8 KiB at most each.</param>
+    /// <param name="most">How many parts.</param>
+    /// <returns>Bytes; 0 at the peer's end of stream.</returns>
+    /// <exception cref="BondStreamException">As for <see cref="ReadAsync(Memory{byte}, CancellationToken)"/>.</exception>
+    internal ValueTask<int> TakeAsync(List<ArraySegment<byte>> parts, int most)
+    {
+        var length = TryRead(new(parts, most), out var wait);
+        return length >= 0 ? new(length) : TakeSlowlyAsync(parts, most, wait);
+    }
+
+    /// <summary>Returns segments of <see cref="TakeAsync"/> or <see cref="RentParts"/>, and removes them from the list.</summary>
+    internal void ReturnParts(List<ArraySegment<byte>> parts, int index, int count)
+    {
+        for (var i = index; i < index + count; i++) _driver.Bond.Options.Segments.Return(parts[i].Array!);
+        parts.RemoveRange(index, count);
     }
 
     /// <exception cref="BondStreamException">The peer reads no more, <see cref="Abort"/> was called, or the bond is lost.</exception>
@@ -86,6 +104,15 @@ public sealed class BondStream : Stream
         var written = TryWrite(buffer.Span, out var wait);
         return written == buffer.Length ? default : WriteSlowlyAsync(buffer[written..], wait, cancellationToken);
     }
+
+    /// <summary>Rents segments for <see cref="GiveAsync"/>.</summary>
+    internal void RentParts(List<ArraySegment<byte>> parts, int count)
+    {
+        for (var i = 0; i < count; i++) parts.Add(_driver.Bond.Options.Segments.Rent(SegmentPool.LargeLength));
+    }
+
+    /// <summary>As <see cref="WriteAsync(ReadOnlyMemory{byte}, CancellationToken)"/>, without a copy of whole segments; the list is empty when all is taken.</summary>
+    internal ValueTask GiveAsync(List<ArraySegment<byte>> parts) => TryGive(parts, out var wait) ? default : GiveSlowlyAsync(parts, wait);
 
     /// <summary>Ends our sending direction: the peer reads end of stream after what was written. Reading goes on.</summary>
     /// <exception cref="BondStreamException">As for writing.</exception>
@@ -171,7 +198,7 @@ public sealed class BondStream : Stream
     }
 
     /// <returns>Bytes; -1 if there are none yet: <paramref name="wait"/> then says when to ask again.</returns>
-    private int TryRead(Span<byte> destination, out ValueTask wait)
+    private int TryRead(ReadDestination destination, out ValueTask wait)
     {
         wait = default;
         var work = DriverWork.Take();
@@ -181,11 +208,11 @@ public sealed class BondStream : Stream
             lock (_driver.Gate)
             {
                 ThrowIfAborted();
-                var canRead = !_isOver && Endpoint.ReceiveState == ReceiveState.Open && (!destination.IsEmpty || Endpoint.ReadableBytes == 0);
+                var canRead = !_isOver && Endpoint.ReceiveState == ReceiveState.Open && (destination.TakesBytes || Endpoint.ReadableBytes == 0);
                 if (canRead)
                 {
                     var now = _driver.Context.Clock.Now;
-                    length = _driver.Bond.Read(Endpoint, destination, now);
+                    length = destination.Fill(_driver.Bond, Endpoint, now);
                     if (length == 0 && Endpoint.ReceiveState == ReceiveState.Open)
                     {
                         wait = (_reader ??= new(_driver.Gate)).Arm();
@@ -236,6 +263,33 @@ public sealed class BondStream : Stream
         return length;
     }
 
+    /// <returns>True if all was taken; else <paramref name="wait"/> says when to try again.</returns>
+    private bool TryGive(List<ArraySegment<byte>> parts, out ValueTask wait)
+    {
+        wait = default;
+        var work = DriverWork.Take();
+        try
+        {
+            lock (_driver.Gate)
+            {
+                ThrowIfNotWritable();
+                if (_isFinished) throw new StreamInUseException("The writes of this stream were completed.");
+                var now = _driver.Context.Clock.Now;
+                _driver.Bond.Give(Endpoint, parts, now);
+                if (parts.Count > 0) wait = (_writer ??= new(_driver.Gate)).Arm();
+                _driver.Collect(work, now);
+            }
+        }
+        catch (Exception bug) when (bug is not (BondStreamException or StreamInUseException))
+        {
+            _driver.FailUnexpected("write of a stream", bug);
+            throw;
+        }
+
+        work.Run(_driver);
+        return parts.Count == 0;
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<int> ReadSlowlyAsync(Memory<byte> buffer, ValueTask wait, CancellationToken cancellationToken)
     {
@@ -244,7 +298,18 @@ public sealed class BondStream : Stream
             using (_reader!.CancelWith(cancellationToken))
                 await wait;
 
-            var length = TryRead(buffer.Span, out wait);
+            var length = TryRead(new(buffer.Span), out wait);
+            if (length >= 0) return length;
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<int> TakeSlowlyAsync(List<ArraySegment<byte>> parts, int most, ValueTask wait)
+    {
+        while (true)
+        {
+            await wait;
+            var length = TryRead(new(parts, most), out wait);
             if (length >= 0) return length;
         }
     }
@@ -260,6 +325,13 @@ public sealed class BondStream : Stream
             buffer = buffer[TryWrite(buffer.Span, out wait)..];
             if (buffer.IsEmpty) return;
         }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask GiveSlowlyAsync(List<ArraySegment<byte>> parts, ValueTask wait)
+    {
+        do await wait;
+        while (!TryGive(parts, out wait));
     }
 
     /// <summary>Under the lock: nobody will read, and write only if the end was announced already.</summary>
@@ -289,6 +361,23 @@ public sealed class BondStream : Stream
     {
         ThrowIfAborted();
         if (Endpoint.SendState == SendState.Reset) throw new BondStreamException(Endpoint.StopCode);
+    }
+
+    /// <summary>Memory to copy to, or a list for the segments themselves.</summary>
+    private readonly ref struct ReadDestination
+    {
+        private readonly Span<byte> _copy;
+        private readonly List<ArraySegment<byte>>? _parts;
+        private readonly int _most;
+
+        public ReadDestination(Span<byte> copy) => _copy = copy;
+
+        public ReadDestination(List<ArraySegment<byte>> parts, int most) => (_parts, _most) = (parts, most);
+
+        public bool TakesBytes => _parts is not null || !_copy.IsEmpty;
+
+        public int Fill(Bond bond, StreamEndpoint endpoint, Instant now) =>
+            _parts is null ? bond.Read(endpoint, _copy, now) : bond.Take(endpoint, _parts, _most, now);
     }
 
     /// <summary>The front of a stream whose header is not whole yet.</summary>

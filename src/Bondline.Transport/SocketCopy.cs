@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 
 namespace Bondline.Transport;
 
@@ -11,8 +12,9 @@ namespace Bondline.Transport;
 /// </remarks>
 public sealed class SocketCopy
 {
-    // A message is mostly small; whoever fills a small buffer is sending bulk, where 128 KiB at a time costs least.
-    private const int SmallBufferLength = 16 << 10, LargeBufferLength = 128 << 10;
+    // A message is mostly small; whoever fills a small buffer is sending bulk, where 128 KiB at a time costs least, in the stream's own segments.
+    // 64 and 128 KiB. For more than eight parts the runtime allocates with each call.
+    private const int PartsPerSend = 8, PartsPerReceive = 4;
 
     private const int HotBuffers = 256;
 
@@ -43,25 +45,50 @@ public sealed class SocketCopy
     /// <exception cref="BondStreamException">The stream takes no more.</exception>
     public async Task ToStreamAsync()
     {
-        var buffer = default(CopyBuffer);
+        var buffer = default(SmallBuffer);
+        var parts = new List<ArraySegment<byte>>(1);
+        var isBulk = false;
         try
         {
+            _socket.Blocking = false; // for what is done without waiting
             for (var rounds = 0; ;)
             {
-                if (!buffer.TryKeep()) await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
-                var receive = _socket.ReceiveAsync(buffer.Rent(), SocketFlags.None);
-                rounds = receive.IsCompleted ? rounds + 1 : 0;
-                var read = await receive;
-                if (read == 0) return;
-                await _stream.WriteAsync(buffer.Filled(read));
+                int read;
+                if (isBulk)
+                {
+                    rounds++;
+                    while ((read = Receive(parts)) < 0)
+                    {
+                        rounds = 0;
+                        await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                    }
+
+                    if (read == 0) return;
+                    await _stream.GiveAsync(parts);
+                    isBulk = read >= SmallBuffer.Length;
+                }
+                else
+                {
+                    if (!buffer.TryKeep()) await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                    var receive = _socket.ReceiveAsync(buffer.Rent(), SocketFlags.None);
+                    rounds = receive.IsCompleted ? rounds + 1 : 0;
+                    read = await receive;
+                    if (read == 0) return;
+                    await _stream.WriteAsync(buffer.Filled(read));
+                    isBulk = read == SmallBuffer.Length;
+                    buffer.HandleMoved(isBulk);
+                }
+
                 Volatile.Write(ref _lastWrite, _time.GetTimestamp());
-                buffer.HandleMoved(read);
-                if (rounds >= RoundsPerTurn) await Task.Yield();
+                if (rounds < RoundsPerTurn) continue;
+                await Task.Yield();
+                rounds = 0;
             }
         }
         finally
         {
             buffer.Return();
+            _stream.ReturnParts(parts, 0, parts.Count);
         }
     }
 
@@ -71,25 +98,73 @@ public sealed class SocketCopy
     /// <exception cref="BondStreamException">The stream was reset, or the bond is lost.</exception>
     public async Task ToSocketAsync()
     {
-        var buffer = default(CopyBuffer);
+        var parts = new List<ArraySegment<byte>>(1);
         try
         {
+            _socket.Blocking = false;
             for (var rounds = 0; ;)
             {
-                if (!buffer.TryKeep()) _ = await _stream.ReadAsync(Memory<byte>.Empty);
-                var receive = _stream.ReadAsync(buffer.Rent());
-                rounds = receive.IsCompleted ? rounds + 1 : 0;
-                var read = await receive;
-                if (read == 0) return;
-                for (var sent = 0; sent < read;) sent += await _socket.SendAsync(buffer.Filled(read)[sent..], SocketFlags.None);
-                buffer.HandleMoved(read);
-                if (rounds >= RoundsPerTurn) await Task.Yield();
+                var take = _stream.TakeAsync(parts, PartsPerSend);
+                rounds = take.IsCompleted ? rounds + 1 : 0;
+                if (await take == 0) return;
+                await SendAsync(parts);
+                if (rounds < RoundsPerTurn) continue;
+                await Task.Yield();
+                rounds = 0;
             }
         }
         finally
         {
-            buffer.Return();
+            _stream.ReturnParts(parts, 0, parts.Count);
         }
+    }
+
+    /// <summary>Receives into segments that the stream can keep; those that hold nothing are given back.</summary>
+    /// <returns>Bytes; 0 at the end; -1 if there is nothing yet.</returns>
+    private int Receive(List<ArraySegment<byte>> parts)
+    {
+        _stream.RentParts(parts, PartsPerReceive);
+        var read = _socket.Receive(parts, SocketFlags.None, out var error);
+        var used = 0;
+        for (var left = error == SocketError.Success ? read : 0; left > 0; used++)
+        {
+            parts[used] = parts[used][..Math.Min(left, parts[used].Count)];
+            left -= parts[used].Count;
+        }
+
+        _stream.ReturnParts(parts, used, parts.Count - used);
+        return error switch
+        {
+            SocketError.Success => read,
+            SocketError.WouldBlock => -1,
+            _ => throw new SocketException((int)error),
+        };
+    }
+
+    /// <summary>Sends all and gives it back.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask SendAsync(List<ArraySegment<byte>> parts)
+    {
+        while (parts.Count > 0)
+        {
+            // Many parts cost one system call; a single one can wait until there is room again.
+            if (parts.Count > 1)
+            {
+                var sent = _socket.Send(parts, SocketFlags.None, out var error);
+                if (error is not (SocketError.Success or SocketError.WouldBlock)) throw new SocketException((int)error);
+                RemoveSent(parts, sent);
+            }
+
+            if (parts.Count > 0) RemoveSent(parts, await _socket.SendAsync(parts[0], SocketFlags.None));
+        }
+    }
+
+    private void RemoveSent(List<ArraySegment<byte>> parts, int sent)
+    {
+        var whole = 0;
+        for (; whole < parts.Count && sent >= parts[whole].Count; whole++) sent -= parts[whole].Count;
+        if (sent > 0) parts[whole] = parts[whole][sent..];
+        _stream.ReturnParts(parts, 0, whole);
     }
 
     private static bool IsLocal(Socket socket)
@@ -104,19 +179,19 @@ public sealed class SocketCopy
         }
     }
 
-    /// <summary>One direction's buffer: none while it waits, unless it is one of the hot ones; larger while bulk comes.</summary>
-    private struct CopyBuffer
+    /// <summary>The buffer for messages: none while it waits, unless it is one of the hot ones.</summary>
+    private struct SmallBuffer
     {
-        private byte[]? _array;
-        private bool _isLarge, _isHot;
+        public const int Length = 16 << 10;
 
-        private readonly int Length => _isLarge ? LargeBufferLength : SmallBufferLength;
+        private byte[]? _array;
+        private bool _isHot;
 
         /// <returns>True if the buffer may be held while waiting.</returns>
         public bool TryKeep()
         {
             if (_isHot) return true;
-            if (_isLarge || Volatile.Read(ref _hotBuffers) >= HotBuffers) return false;
+            if (Volatile.Read(ref _hotBuffers) >= HotBuffers) return false;
             _isHot = Interlocked.Increment(ref _hotBuffers) <= HotBuffers;
             if (!_isHot) Interlocked.Decrement(ref _hotBuffers);
             return _isHot;
@@ -126,12 +201,9 @@ public sealed class SocketCopy
 
         public readonly ReadOnlyMemory<byte> Filled(int length) => _array.AsMemory(0, length);
 
-        public void HandleMoved(int length)
+        public void HandleMoved(bool wasFull)
         {
-            if (_isHot && length < SmallBufferLength) return;
-            var wasFull = length == Length;
-            Return();
-            _isLarge = wasFull || (_isLarge && length >= SmallBufferLength);
+            if (wasFull || !_isHot) Return();
         }
 
         public void Return()

@@ -64,6 +64,36 @@ internal struct ReceiveBuffer(SegmentPool pool)
         return total;
     }
 
+    /// <summary>Moves bytes to the reader without a copy: the segments that hold them are the reader's to give back to the pool.</summary>
+    /// <param name="parts">Where they are appended, in order.</param>
+    /// <param name="most">How many parts.</param>
+    /// <returns>The bytes moved.</returns>
+    public int Take(List<ArraySegment<byte>> parts, int most)
+    {
+        var total = 0;
+        for (; most > 0 && ReadOffset < Contiguous; most--)
+        {
+            var from = (int)(ReadOffset % SegmentLength);
+            var length = (int)Math.Min(Contiguous - ReadOffset, (ulong)(SegmentLength - from));
+            ReadOffset += (ulong)length;
+            total += length;
+            ref var first = ref _segments![_head];
+            if (from + length < SegmentLength && _ahead.Count > 0)
+            {
+                // Bytes from beyond a gap may be in it already.
+                var copy = pool.Rent(SegmentLength);
+                first.AsSpan(from, length).CopyTo(copy);
+                parts.Add(new(copy, 0, length));
+                break;
+            }
+            parts.Add(new(first!, from, length));
+            first = null;
+            SegmentsHeld--;
+            ReleaseFirst(advance: from + length == SegmentLength);
+        }
+        return total;
+    }
+
     public void Clear()
     {
         if (_segments is not null)

@@ -28,6 +28,13 @@ internal struct SendBuffer(SegmentPool pool)
         }
     }
 
+    /// <summary>As <see cref="Append"/>, without a copy: the segment, rented from the same pool and filled from its start, is the buffer's from now on.</summary>
+    public void AppendSegment(byte[] segment, int length)
+    {
+        Add(segment).Length = length;
+        End += (ulong)length;
+    }
+
     /// <summary>Copies bytes from <paramref name="offset"/> on; all of them must be held.</summary>
     public readonly void CopyTo(ulong offset, Span<byte> destination)
     {
@@ -78,11 +85,16 @@ internal struct SendBuffer(SegmentPool pool)
             ref var last = ref At(_count - 1);
             if (last.Length < last.Array.Length) return ref last;
         }
+        return ref Add(pool.Rent(_count == 0 && wanted <= FirstSegmentLength ? FirstSegmentLength : SegmentLength));
+    }
+
+    private ref (byte[] Array, ulong Start, int Length) Add(byte[] segment)
+    {
         _segments ??= new (byte[], ulong, int)[2];
         if (_count == _segments.Length) Grow();
         _count++;
         ref var added = ref At(_count - 1);
-        added = (pool.Rent(_count == 1 && wanted <= FirstSegmentLength ? FirstSegmentLength : SegmentLength), End, 0);
+        added = (segment, End, 0);
         return ref added;
     }
 

@@ -59,7 +59,34 @@ public sealed class BufferTests
             while (read < total)
             {
                 var offset = random.Chance(0.5) ? (int)read + random.Below(Math.Min(30_000, total - (int)read)) : (int)buffer.Contiguous % total;
-                var length = Math.Min(1 + random.Below(bytes.Length), total - offset);
+                Insert(offset, 1 + random.Below(bytes.Length));
+                if (random.Chance(0.4)) continue;
+                var count = 0;
+                if (random.Chance(0.5))
+                {
+                    count = buffer.Read(bytes.AsSpan(0, 1 + random.Below(bytes.Length)));
+                }
+                else
+                {
+                    var parts = new List<ArraySegment<byte>>();
+                    var taken = buffer.Take(parts, 1 + random.Below(2));
+                    Insert((int)read + taken, random.Below(3000)); // into what is left of a segment that was taken
+                    foreach (var part in parts)
+                    {
+                        part.AsSpan().CopyTo(bytes.AsSpan(count));
+                        count += part.Count;
+                        pool.Return(part.Array!);
+                    }
+                    Assert.Equal(taken, count);
+                }
+                Assert.True(Pattern.Matches(7, read, bytes.AsSpan(0, count)), $"seed {seed}: wrong bytes at {read}");
+                read += count;
+            }
+            Assert.Equal(0, pool.RentedBytes);
+
+            void Insert(int offset, int length)
+            {
+                length = Math.Min(length, total - offset);
                 Pattern.Fill(7, offset, bytes.AsSpan(0, length));
                 var added = 0;
                 for (var i = offset; i < offset + length; i++)
@@ -68,12 +95,7 @@ public sealed class BufferTests
                     known[i] = true;
                 }
                 Assert.Equal(added, buffer.Insert((ulong)offset, bytes.AsSpan(0, length)));
-                if (random.Chance(0.4)) continue;
-                var count = buffer.Read(bytes.AsSpan(0, 1 + random.Below(bytes.Length)));
-                Assert.True(Pattern.Matches(7, read, bytes.AsSpan(0, count)), $"seed {seed}: wrong bytes at {read}");
-                read += count;
             }
-            Assert.Equal(0, pool.RentedBytes);
         }
     }
 
