@@ -8,7 +8,7 @@ namespace Bondline.Protocol;
 internal static class CapPolicy
 {
     private static readonly TimeSpan Extra = TimeSpan.FromMilliseconds(7), LeastInterval = TimeSpan.FromMilliseconds(80), LeastStartupInterval = TimeSpan.FromMilliseconds(10),
-        DrainFor = TimeSpan.FromMilliseconds(200), DrainExtra = TimeSpan.FromMilliseconds(5), StartupQueue = TimeSpan.FromMilliseconds(20);
+        DrainFor = TimeSpan.FromMilliseconds(200), DrainExtra = TimeSpan.FromMilliseconds(5), StartupQueue = TimeSpan.FromMilliseconds(20), LeastCapDrainInterval = TimeSpan.FromSeconds(10);
 
     /// <summary>From this share of retransmitted bytes on, acks pause for a round trip so often that two bandwidth-delay products keep the pipe full.</summary>
     private const double LossyShare = 0.001;
@@ -29,7 +29,7 @@ internal static class CapPolicy
         if (subflow.IsDraining && (now >= subflow.DrainUntil || subflow.Loop.IsDrainMeasured(now)))
         {
             subflow.IsDraining = false;
-            subflow.Loop.EndDrain(now);
+            EndDrain(subflow, now);
         }
         var interval = subflow.IsStartup ? Longer(subflow.Loop.Base, LeastStartupInterval) : Longer(subflow.Loop.Base * 1.5, LeastInterval);
         if (subflow.IsDraining) subflow.Rate.HandleLimited();
@@ -43,7 +43,7 @@ internal static class CapPolicy
     public static void BeginDrain(Subflow subflow, Instant now)
     {
         subflow.IsDraining = true;
-        subflow.DrainUntil = now + DrainFor + subflow.Loop.Base * 2;
+        subflow.DrainUntil = now + DrainFor + Longer(subflow.Loop.Base, subflow.Rtt.Smoothed) * 2;
         subflow.Loop.BeginDrain();
         Update(subflow);
     }
@@ -55,12 +55,27 @@ internal static class CapPolicy
             subflow.CapBytes = subflow.StartupCap;
             return;
         }
-        var window = (subflow.Loop.Base + Extra) * Gain;
+        if (subflow.IsDraining)
+        {
+            // Even the least cap may be a queue.
+            subflow.CapBytes = Math.Max(2 * subflow.FrameLimit, (long)(subflow.Rate.BytesPerSecond * DrainWindow(subflow).TotalSeconds));
+            return;
+        }
+        var window = Window(subflow.Loop.Base);
         if (subflow.LossRate > LossyShare) window = Longer(subflow.Loop.Base * 2, window);
-        if (subflow.IsDraining) window = DrainWindow(subflow);
-
         subflow.CapBytes = Math.Max(Subflow.MinimumCapBytes, (long)(subflow.Rate.BytesPerSecond * window.TotalSeconds));
     }
+
+    private static void EndDrain(Subflow subflow, Instant now)
+    {
+        var before = subflow.Loop.Base;
+        if (!subflow.Loop.EndDrain(now) || subflow.Rate.BytesPerSecond * Window(before).TotalSeconds > Subflow.MinimumCapBytes) return;
+        // What the least cap lets through in a loop thought to be far shorter is the cap's rate and not the path's. Else it is a slow path, whose acks have their queue before them.
+        if (subflow.Loop.Base > before * 2) subflow.BeginStartup();
+        else subflow.NextDrain = now + LeastCapDrainInterval;
+    }
+
+    private static TimeSpan Window(TimeSpan loop) => (loop + Extra) * Gain;
 
     /// <summary>What is in flight fits the path without a queue, so a frame written now measures the path alone.</summary>
     public static bool IsDrained(Subflow subflow) => subflow.UnackedBytes <= subflow.Rate.BytesPerSecond * DrainWindow(subflow).TotalSeconds + Subflow.Quantum;
@@ -77,7 +92,7 @@ internal static class CapPolicy
     {
         if (wasLimited) subflow.StartupCap += bytes;
         var latency = now - newest.SentAt;
-        if (latency > subflow.Loop.Base * 1.5 + StartupQueue && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
+        if (!subflow.Rtt.IsOld && latency > subflow.Loop.Base * 1.5 + StartupQueue && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
         {
             // A queue has built up, so what was delivered while this frame was under way is what the path carries.
             if (subflow.Rate.Samples == 0) subflow.Rate.Seed((subflow.BytesAcked - newest.AckedBefore) / latency.TotalSeconds);

@@ -68,7 +68,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
             subflow.Rtt.Add(sample, now);
-            subflow.Loop.HandleRoundTrip(subflow.Rtt.Min + bond.Options.AckDelay);
+            subflow.Loop.HandleRoundTrip(subflow.Rtt.Min, bond.Options.AckDelay);
         }
         if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
         subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
@@ -209,11 +209,10 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         // A short absence was a hiccup; after a long one the network may be another, so probe it as a new one.
         if (now - subflow.LostAt > TimeSpan.FromMilliseconds(500))
         {
-            subflow.Rate = default;
-            subflow.IsStartup = true;
-            subflow.StartupCap = Subflow.MinimumCapBytes;
-            subflow.StartupBestRate = 0;
-            subflow.StartupFlatRounds = 0;
+            subflow.BeginStartup();
+            subflow.Loop.Forget(now);
+            subflow.Rtt.Forget();
+            subflow.NextPing = now;
         }
         subflow.Rate.Stop();
         subflow.State = SubflowState.Active;

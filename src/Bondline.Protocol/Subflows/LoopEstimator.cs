@@ -34,11 +34,13 @@ internal struct LoopEstimator
     /// <summary>Time to drain the subflow and measure again: the last time is long ago, acks take much longer of late, or the rate fell.</summary>
     public readonly bool IsStale(Instant now) => _isDoubtful || now - _measuredAt > Lifetime;
 
-    /// <summary>Until bulk has measured it, the loop is taken to be no longer than a PONG and the peer's ack delay: the work of a handshake may have made the first guess far too long.</summary>
-    /// <param name="withAckDelay">The least round trip of late, which forgets, and the ack delay.</param>
-    public void HandleRoundTrip(TimeSpan withAckDelay)
+    /// <summary>Until bulk has measured it, the loop is taken to be a PONG and at most the peer's ack delay more: the work of a handshake may have made the first guess far too long, and an idle path may have become longer.</summary>
+    /// <param name="least">The least round trip of late, which forgets.</param>
+    /// <param name="ackDelay">Of the peer.</param>
+    public void HandleRoundTrip(TimeSpan least, TimeSpan ackDelay)
     {
-        if (!_isMeasured) Base = withAckDelay < _guess ? withAckDelay : _guess;
+        if (_isMeasured) return;
+        Base = _guess < least ? least : _guess > least + ackDelay ? least + ackDelay : _guess;
     }
 
     /// <summary>Acks will come back over a slower subflow. A guess, good enough until a drain soon measures it.</summary>
@@ -50,6 +52,9 @@ internal struct LoopEstimator
         _count = 0;
         _measuredAt = Instant.Earlier(_measuredAt, now - Lifetime + GuessLifetime);
     }
+
+    /// <summary>The path may be another one now: what was measured is a first guess again.</summary>
+    public void Forget(Instant now) => this = new(Base, now);
 
     public void Add(TimeSpan sample, bool wasDrained, Instant now)
     {
@@ -89,9 +94,12 @@ internal struct LoopEstimator
     public readonly bool IsDrainMeasured(Instant now) => _drainedCount >= Enough && now - _drainedSince >= TimeSpan.FromMilliseconds(20);
 
     /// <summary>The drain is over, by its samples or by its time.</summary>
-    public void EndDrain(Instant now)
+    /// <returns>False if there are none.</returns>
+    public bool EndDrain(Instant now)
     {
-        if (_drainedCount > 0) Measured(_drainedSum / _drainedCount, now);
+        if (_drainedCount == 0) return false;
+        Measured(_drainedSum / _drainedCount, now);
+        return true;
     }
 
     private void Measured(TimeSpan average, Instant now)

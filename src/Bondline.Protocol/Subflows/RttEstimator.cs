@@ -7,6 +7,7 @@ internal struct RttEstimator
 
     private TimeSpan _periodMin, _previousPeriodMin;
     private Instant _periodSince;
+    private bool _isOld;
 
     public RttEstimator(TimeSpan initial, Instant now)
     {
@@ -21,9 +22,20 @@ internal struct RttEstimator
 
     public readonly TimeSpan Min => _periodMin < _previousPeriodMin ? _periodMin : _previousPeriodMin;
 
+    /// <summary>What is known is of an earlier path.</summary>
+    public readonly bool IsOld => _isOld;
+
+    /// <summary>The path may be another one now: the next sample counts alone.</summary>
+    public void Forget() => _isOld = true;
+
     public void Add(TimeSpan sample, Instant now)
     {
         if (sample < TimeSpan.FromMicroseconds(1)) sample = TimeSpan.FromMicroseconds(1);
+        if (_isOld)
+        {
+            this = new(sample, now);
+            return;
+        }
         Variation = (Variation * 3 + (Smoothed - sample).Duration()) / 4;
         Smoothed = (Smoothed * 7 + sample) / 8;
         if (now - _periodSince > Period)

@@ -135,6 +135,16 @@ public sealed class Subflow
         return threshold < ceiling ? threshold : ceiling;
     }
 
+    /// <summary>Forgets the rate and finds it as that of a new subflow.</summary>
+    internal void BeginStartup()
+    {
+        Rate = default;
+        IsStartup = true;
+        StartupCap = MinimumCapBytes;
+        StartupBestRate = 0;
+        StartupFlatRounds = 0;
+    }
+
     /// <summary>Something was sent that the peer must answer: from now on silence counts.</summary>
     internal void Await(BondOptions options, Instant now)
     {

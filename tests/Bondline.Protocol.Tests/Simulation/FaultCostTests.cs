@@ -103,23 +103,30 @@ public sealed class FaultCostTests(ITestOutputHelper output)
     [Fact]
     public void A_flapping_path_beside_good_ones_never_stalls_anybody()
     {
-        var net = new SimulatedNetwork(seed: 75, Lab.Three);
-        var run = net.Open(BondRole.Agent, Lab.Bulk);
-        var records = net.Open(BondRole.Agent, new() { IsEndless = true });
-        net.Repeat(records.ToPeer, 1024, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(20));
-        net.RunFor(TimeSpan.FromSeconds(3));
-        var (bulk, small) = (net.Measure(run.ToPeer), net.Measure(records.ToPeer));
-        for (var i = 0; i < 20; i++)
+        var gaps = new List<double>();
+        for (ulong seed = 1; seed <= 20; seed++)
         {
-            net.Silence(net.Paths[0]);
-            net.RunFor(TimeSpan.FromMilliseconds(300));
-            net.Heal(net.Paths[0]);
-            net.RunFor(TimeSpan.FromMilliseconds(300));
+            var net = new SimulatedNetwork(seed, Lab.Three);
+            var run = net.Open(BondRole.Agent, Lab.Bulk);
+            var records = net.Open(BondRole.Agent, new() { IsEndless = true });
+            net.Repeat(records.ToPeer, 1024, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(20));
+            net.RunFor(TimeSpan.FromSeconds(3));
+            var (bulk, small) = (net.Measure(run.ToPeer), net.Measure(records.ToPeer));
+            for (var i = 0; i < 20; i++)
+            {
+                net.Silence(net.Paths[0]);
+                net.RunFor(TimeSpan.FromMilliseconds(300));
+                net.Heal(net.Paths[0]);
+                net.RunFor(TimeSpan.FromMilliseconds(300));
+            }
+            output.WriteLine($"seed {seed}: longest gap of bulk {bulk.LongestGap.TotalMilliseconds:0} ms, of records {small.LongestGap.TotalMilliseconds:0} ms; {bulk.Bytes * 8 / 12e6:0.0} Mbit/s");
+            Assert.True(bulk.LongestGap <= TimeSpan.FromMilliseconds(400), $"seed {seed}: bulk: {bulk.LongestGap.TotalMilliseconds:0} ms");
+            Assert.True(small.LongestGap <= TimeSpan.FromMilliseconds(80), $"seed {seed}: records: {small.LongestGap.TotalMilliseconds:0} ms");
+            Assert.True(bulk.Bytes * 8 / 12e6 >= 45, $"seed {seed}: {bulk.Bytes * 8 / 12e6:0.0} Mbit/s");
+            gaps.Add(small.LongestGap.TotalMilliseconds);
         }
-        output.WriteLine($"longest gap of bulk {bulk.LongestGap.TotalMilliseconds:0} ms, of records {small.LongestGap.TotalMilliseconds:0} ms; {bulk.Bytes * 8 / 12e6:0.0} Mbit/s");
-        Assert.True(bulk.LongestGap <= TimeSpan.FromMilliseconds(400), $"bulk: {bulk.LongestGap.TotalMilliseconds:0} ms");
-        Assert.True(small.LongestGap <= TimeSpan.FromMilliseconds(60), $"records: {small.LongestGap.TotalMilliseconds:0} ms");
-        Assert.True(bulk.Bytes * 8 / 12e6 >= 45, $"{bulk.Bytes * 8 / 12e6:0.0} Mbit/s");
+        gaps.Sort();
+        Assert.True(gaps[gaps.Count / 2] <= 60, $"records: {gaps[gaps.Count / 2]:0} ms at the median");
     }
 
     [Fact]
