@@ -16,39 +16,41 @@ internal static partial class AgainstSsh
 
     public static async Task RunAsync(string program, int rounds)
     {
-        using var sink = new BulkService(isSource: false);
-        using var source = new BulkService(isSource: true);
-        var web = LoopbackTunnels.FreePort();
-        await using var tunnels = await LoopbackTunnels.StartAsync(program, withSsh: true, source.Port, sink.Port, web);
-        StartWebServer(tunnels, web);
-        var results = new Dictionary<string, List<(double Ours, double Ssh)>>();
+        await using var comparison = await StartAsync(program);
+        var results = Comparison.Kinds.ToDictionary(kind => kind, _ => new List<Pair>());
         for (var round = 1; round <= rounds; round++)
         {
-            await MeasureAsync("bulk to the visitor, MB/s", 0, port => BulkAsync(port, isUpload: false));
-            await MeasureAsync("bulk from the visitor, MB/s", 1, port => BulkAsync(port, isUpload: true));
-            await MeasureAsync($"requests/s, {Connections} connections", 2, RequestsAsync);
+            foreach (var kind in Comparison.Kinds)
+            {
+                var pair = await comparison.MeasureAsync(kind, Length);
+                results[kind].Add(pair);
+                Console.WriteLine($"{kind}: {pair}");
+            }
         }
 
-        foreach (var (what, pairs) in results)
-        {
-            double ours = Median(pairs.Select(pair => pair.Ours)), ssh = Median(pairs.Select(pair => pair.Ssh));
-            Console.WriteLine($"median of {rounds}: {what}: ours {ours:0}, ssh -R {ssh:0}, ratio {Median(pairs.Select(pair => pair.Ours / pair.Ssh)):0.00}");
-        }
+        foreach (var (kind, pairs) in results)
+            Console.WriteLine($"median of {rounds}: {kind}: ours {Median(pairs.Select(pair => pair.Ours)):0}, ssh -R {Median(pairs.Select(pair => pair.Ssh)):0}, ratio {Median(pairs.Select(pair => pair.Ratio)):0.00}");
+    }
 
-        async Task MeasureAsync(string what, int tunnel, Func<int, Task<double>> measure)
+    /// <summary>Both tunnels, with the services behind them.</summary>
+    public static async Task<Comparison> StartAsync(string program)
+    {
+        var sink = new BulkService(isSource: false);
+        var source = new BulkService(isSource: true);
+        LoopbackTunnels? tunnels = null;
+        try
         {
-            using var relay = Process.GetProcessById(tunnels.Relay.Id);
-            using var agent = Process.GetProcessById(tunnels.Agent.Id);
-            TimeSpan relayBefore = relay.TotalProcessorTime, agentBefore = agent.TotalProcessorTime;
-            var watch = Stopwatch.StartNew();
-            var ours = await measure(tunnels.Ours[tunnel]);
-            var taken = watch.Elapsed;
-            relay.Refresh();
-            agent.Refresh();
-            var ssh = await measure(tunnels.Ssh[tunnel]);
-            if (!results.TryGetValue(what, out var pairs)) results.Add(what, pairs = []);
-            pairs.Add((ours, ssh));
-            Console.WriteLine($"{what}: ours {ours:0} (relay {(relay.TotalProcessorTime - relayBefore) / taken:0.00} cores, agent {(agent.TotalProcessorTime - agentBefore) / taken:0.00}), ssh -R {ssh:0}");
+            var web = LoopbackTunnels.FreePort();
+            tunnels = await LoopbackTunnels.StartAsync(program, withSsh: true, source.Port, sink.Port, web);
+            StartWebServer(tunnels, web);
+            return new(tunnels, source, sink);
+        }
+        catch
+        {
+            sink.Dispose();
+            source.Dispose();
+            if (tunnels is not null) await tunnels.DisposeAsync();
+            throw;
         }
     }
 
@@ -62,7 +64,7 @@ internal static partial class AgainstSsh
         Console.WriteLine($"relay {tunnels.Relay.Id}, agent {tunnels.Agent.Id}");
         var end = Stopwatch.StartNew();
         while (end.Elapsed < TimeSpan.FromSeconds(seconds))
-            Console.WriteLine(what == "requests" ? $"{await RequestsAsync(tunnels.Ours[1]):0} requests/s" : $"{await BulkAsync(tunnels.Ours[0], what == "upload"):0} MB/s");
+            Console.WriteLine(what == "requests" ? $"{await RequestsAsync(tunnels.Ours[1], Length):0} requests/s" : $"{await BulkAsync(tunnels.Ours[0], what == "upload", Length):0} MB/s");
     }
 
     private static void StartWebServer(LoopbackTunnels tunnels, int port)
@@ -82,16 +84,16 @@ internal static partial class AgainstSsh
         tunnels.Start("/usr/sbin/nginx", "-c", settings);
     }
 
-    private static async Task<double> RequestsAsync(int port)
+    private static async Task<double> RequestsAsync(int port, TimeSpan length)
     {
-        var seconds = (int)Length.TotalSeconds;
+        var seconds = (int)length.TotalSeconds;
         var run = await LabProcess.RunAsync(null, "wrk", ["-t1", $"-c{Connections}", $"-d{seconds}s", $"http://127.0.0.1:{port}/"]);
         var rate = RequestRate().Match(run.ThrowIfFailed("wrk").Output);
         if (!rate.Success || run.Output.Contains("Socket errors", StringComparison.Ordinal)) throw new LabException($"wrk: {run.Output}");
         return double.Parse(rate.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
     }
 
-    private static Task<double> BulkAsync(int port, bool isUpload) => Task.Run(() =>
+    private static Task<double> BulkAsync(int port, bool isUpload, TimeSpan length) => Task.Run(() =>
     {
         using var visitor = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         visitor.Connect(IPAddress.Loopback, port);
@@ -99,7 +101,7 @@ internal static partial class AgainstSsh
         var watch = Stopwatch.StartNew();
         long moved = 0, before = 0;
         var isWarm = false;
-        while (watch.Elapsed < WarmUp + Length)
+        while (watch.Elapsed < WarmUp + length)
         {
             moved += isUpload ? visitor.Send(block) : visitor.Receive(block);
             if (isWarm || watch.Elapsed < WarmUp) continue;
@@ -119,8 +121,52 @@ internal static partial class AgainstSsh
     [GeneratedRegex(@"Requests/sec:\s+([\d.]+)")]
     private static partial Regex RequestRate();
 
+    /// <summary>What one measurement of each said, and the cores that ours took.</summary>
+    public readonly record struct Pair(double Ours, double Ssh, double RelayCores, double AgentCores)
+    {
+        public double Ratio => Ours / Ssh;
+
+        public override string ToString() => $"ours {Ours:0} (relay {RelayCores:0.00} cores, agent {AgentCores:0.00}), ssh -R {Ssh:0}";
+    }
+
+    /// <summary>The program and <c>ssh -R</c>, side by side.</summary>
+    public sealed class Comparison : IAsyncDisposable
+    {
+        private readonly LoopbackTunnels _tunnels;
+        private readonly BulkService _source, _sink;
+
+        internal Comparison(LoopbackTunnels tunnels, BulkService source, BulkService sink) => (_tunnels, _source, _sink) = (tunnels, source, sink);
+
+        /// <summary>What can be measured.</summary>
+        public static string[] Kinds { get; } = ["bulk to the visitor, MB/s", "bulk from the visitor, MB/s", $"requests/s, {Connections} connections"];
+
+        public async ValueTask DisposeAsync()
+        {
+            await _tunnels.DisposeAsync();
+            _source.Dispose();
+            _sink.Dispose();
+        }
+
+        /// <summary>First ours, then ssh's, each for <paramref name="length"/> (whole seconds).</summary>
+        public async Task<Pair> MeasureAsync(string kind, TimeSpan length)
+        {
+            var tunnel = Array.IndexOf(Kinds, kind);
+            using var relay = Process.GetProcessById(_tunnels.Relay.Id);
+            using var agent = Process.GetProcessById(_tunnels.Agent.Id);
+            TimeSpan relayBefore = relay.TotalProcessorTime, agentBefore = agent.TotalProcessorTime;
+            var watch = Stopwatch.StartNew();
+            var ours = await MeasureAsync(_tunnels.Ours[tunnel]);
+            var taken = watch.Elapsed;
+            relay.Refresh();
+            agent.Refresh();
+            return new(ours, await MeasureAsync(_tunnels.Ssh[tunnel]), (relay.TotalProcessorTime - relayBefore) / taken, (agent.TotalProcessorTime - agentBefore) / taken);
+
+            Task<double> MeasureAsync(int port) => tunnel == 2 ? RequestsAsync(port, length) : BulkAsync(port, tunnel == 1, length);
+        }
+    }
+
     /// <summary>A local service that sends, or takes, without end.</summary>
-    private sealed class BulkService : IDisposable
+    internal sealed class BulkService : IDisposable
     {
         private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         private readonly bool _isSource;
