@@ -14,8 +14,8 @@ internal interface IBondObserver
 /// <summary>What a call into the bond left to do once its lock is released: start writes, complete waits, tell observers. Reused by its thread.</summary>
 internal sealed class DriverWork
 {
-    /// <summary>Readers woken on the thread that received for them; the more there are, the more another core could take over.</summary>
-    private const int MostInlineReaders = 8;
+    /// <summary>Readers woken on the thread that received for them. Waking a worker costs more than several of them do, but beyond so many another core should help.</summary>
+    private const int MostInlineReaders = 64;
 
     /// <summary>What a reader has to move for this to be worth no change of thread.</summary>
     private const int InlineBytes = 4096;
