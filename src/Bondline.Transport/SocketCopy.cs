@@ -61,6 +61,7 @@ public sealed class SocketCopy
                     {
                         rounds = 0;
                         await _socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None);
+                        await Task.Yield(); // bulk is not for the thread that waits for many sockets
                     }
 
                     if (read == 0) return;
@@ -155,7 +156,11 @@ public sealed class SocketCopy
                 RemoveSent(parts, sent);
             }
 
-            if (parts.Count > 0) RemoveSent(parts, await _socket.SendAsync(parts[0], SocketFlags.None));
+            if (parts.Count == 0) return;
+            var send = _socket.SendAsync(parts[0], SocketFlags.None);
+            var hasWaited = !send.IsCompleted;
+            RemoveSent(parts, await send);
+            if (hasWaited && parts.Count > 0) await Task.Yield(); // bulk is not for the thread that waits for many sockets
         }
     }
 

@@ -213,6 +213,7 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
                 kept = Process(buffer, early.Length);
             }
 
+            var mayBeWaiter = true; // this may be the thread that waits for many sockets: bulk is not for it
             for (var turns = 0; ;)
             {
                 if (kept == 0 && !_socket.TryPrefetch())
@@ -221,11 +222,13 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
                     buffer = null;
                     await _socket.WaitReadableAsync();
                     turns = 0;
+                    mayBeWaiter = true;
                 }
-                else if (++turns == ReadsPerTurn)
+                else if (++turns == ReadsPerTurn || (mayBeWaiter && _socket.HasWholeRecord))
                 {
-                    await Task.Yield(); // this may be the thread that waits for many sockets
+                    await Task.Yield();
                     turns = 0;
+                    mayBeWaiter = false;
                 }
 
                 // Room for a record behind the rest of a frame; for several when several are waiting.
