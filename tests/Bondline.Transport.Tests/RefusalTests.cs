@@ -99,44 +99,44 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public async Task Handshakes_beyond_the_limit_are_closed_and_leave_room_when_they_end()
+    public async Task Of_too_many_handshakes_the_oldest_is_closed_and_an_agent_still_gets_in()
     {
         await using var pair = new LoopbackPair(options => options with { MaxHandshakes = 2 });
-        var first = await ConnectAsync(pair);
+        using var first = await ConnectAsync(pair);
         using var second = await ConnectAsync(pair);
-        try
-        {
-            using var third = await ConnectAsync(pair);
-            await ReadToEndAsync(new NetworkStream(third));
-        }
-        catch (SocketException)
-        {
-            // reset before connecting was over
-        }
-
-        first.Dispose();
+        using var third = await ConnectAsync(pair);
+        await ReadToEndAsync(new NetworkStream(first));
         await using var link = await pair.OpenAsync();
+        await ReadToEndAsync(new NetworkStream(second));
         Assert.False(link.Agent.Completion.IsCompleted);
     }
 
     [Fact]
-    public void Sources_are_counted_by_network()
+    public void A_source_is_a_network_and_loses_its_own_oldest_first()
     {
-        var admission = new HandshakeAdmission(limit: 100, limitPerSource: 2);
-        Assert.True(Enter("192.0.2.1", out var first));
-        Assert.True(Enter("::ffff:192.0.2.200", out _));
-        Assert.False(Enter("192.0.2.7", out _));
-        Assert.True(Enter("192.0.3.1", out _));
-        Assert.True(Enter("2001:db8:0:1::1", out _));
-        Assert.True(Enter("2001:db8:0:ff::1", out _));
-        Assert.False(Enter("2001:db8:0:2::1", out _));
-        for (var i = 0; i < 10; i++) Assert.True(Enter("127.0.0.1", out _));
-        first.Dispose();
-        first.Dispose();
-        Assert.True(Enter("192.0.2.7", out _));
-        Assert.False(Enter("192.0.2.7", out _));
+        var admission = new HandshakeAdmission(limit: 8, limitPerSource: 2);
+        var first = Enter("192.0.2.1");
+        var second = Enter("::ffff:192.0.2.200");
+        var other = Enter("192.0.3.1");
+        HandshakeAdmission.Place[] six = [Enter("2001:db8:0:1::1"), Enter("2001:db8:0:ff::1"), Enter("2001:db8:0:2::1")];
+        Assert.Equal([true, false, false], six.Select(IsLost));
+        Assert.False(IsLost(first));
+        var third = Enter("192.0.2.7");
+        Assert.True(IsLost(first));
+        second.Dispose();
+        second.Dispose();
+        Enter("192.0.2.7");
+        Assert.False(IsLost(third));
 
-        bool Enter(string address, out HandshakeAdmission.Place place) => admission.TryEnter(System.Net.IPAddress.Parse(address), out place);
+        // Five are in. This machine has no limit of its own, and beyond the common one the oldest of all goes.
+        var local = Enumerable.Range(0, 4).Select(_ => Enter("127.0.0.1")).ToArray();
+        Assert.True(IsLost(other));
+        Assert.DoesNotContain(local, IsLost);
+        Assert.False(IsLost(second)); // it had left
+
+        HandshakeAdmission.Place Enter(string address) => admission.Enter(System.Net.IPAddress.Parse(address));
+
+        static bool IsLost(HandshakeAdmission.Place place) => place.Lost.IsCancellationRequested;
     }
 
     [Fact]

@@ -1,49 +1,27 @@
+using System.Net;
+using Bondline.Transport;
 using Microsoft.AspNetCore.Connections;
 
 namespace Bondline.Relay;
 
-/// <summary>Bounds the TLS handshakes of visitors under way: half of one costs 79 KB. Whoever comes when all places are taken is closed.</summary>
+/// <summary>Bounds the TLS handshakes of visitors under way: half of one costs 79 KB. Where there are too many, the oldest one is closed.</summary>
 internal sealed class HandshakeGate
 {
-    private const int Limit = 512;
-
-    private int _running;
+    private readonly HandshakeAdmission _admission = new(limit: 512, limitPerSource: 128);
 
     /// <summary>Goes before TLS.</summary>
     public ConnectionDelegate Enter(ConnectionDelegate next) => async connection =>
     {
-        if (Interlocked.Increment(ref _running) > Limit)
-        {
-            Interlocked.Decrement(ref _running);
-            connection.Abort(new ConnectionAbortedException("Too many TLS handshakes at once."));
-            return;
-        }
-        var place = new Place(this);
+        using var place = _admission.Enter((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
+        using var losing = place.Lost.UnsafeRegister(static lost => ((ConnectionContext)lost!).Abort(new("Too many TLS handshakes at once, and this was the oldest.")), connection);
         connection.Features.Set(place);
-        try
-        {
-            await next(connection);
-        }
-        finally
-        {
-            place.Free();
-        }
+        await next(connection);
     };
 
     /// <summary>Goes after TLS: the handshake is over.</summary>
     public ConnectionDelegate Leave(ConnectionDelegate next) => connection =>
     {
-        connection.Features.Get<Place>()?.Free();
+        connection.Features.Get<HandshakeAdmission.Place>()?.Dispose();
         return next(connection);
     };
-
-    private sealed class Place(HandshakeGate gate)
-    {
-        private int _isFree;
-
-        public void Free()
-        {
-            if (Interlocked.Exchange(ref _isFree, 1) == 0) Interlocked.Decrement(ref gate._running);
-        }
-    }
 }

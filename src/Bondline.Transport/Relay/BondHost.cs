@@ -62,19 +62,18 @@ public sealed class BondHost : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(accepted);
         IPEndPoint? remote = null;
+        HandshakeAdmission.Place? place = null;
         Attached? attached;
         try
         {
             remote = accepted.RemoteEndPoint as IPEndPoint;
-            if (!_admission.TryEnter(remote?.Address ?? IPAddress.None, out var place))
-            {
-                accepted.LingerState = new LingerOption(enable: true, seconds: 0);
-                accepted.Dispose();
-                _context.Log.HandshakeFailed(remote, ProtocolError.TooManyHandshakes, "too many handshakes in progress");
-                return;
-            }
-
-            using (place) attached = await AttachAsync(accepted, remote, cancellationToken);
+            using (place = _admission.Enter(remote?.Address ?? IPAddress.None)) attached = await AttachAsync(accepted, remote, place.Lost, cancellationToken);
+        }
+        catch (OperationCanceledException) when (place is { Lost.IsCancellationRequested: true })
+        {
+            accepted.Dispose();
+            _context.Log.HandshakeFailed(remote, ProtocolError.TooManyHandshakes, "too many handshakes in progress, and it was the oldest");
+            return;
         }
         catch (Exception failure) when (SubflowSocket.IsNetworkFailure(failure) || failure is ProtocolException)
         {
@@ -118,10 +117,10 @@ public sealed class BondHost : IAsyncDisposable
     private readonly record struct Attached(SubflowPump Pump, byte[] Early);
 
     /// <returns>Null if the agent was refused.</returns>
-    private async Task<Attached?> AttachAsync(Socket accepted, IPEndPoint? remote, CancellationToken cancellationToken)
+    private async Task<Attached?> AttachAsync(Socket accepted, IPEndPoint? remote, CancellationToken lost, CancellationToken cancellationToken)
     {
         SubflowSocket socket;
-        using (var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token))
+        using (var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token, lost))
         {
             time.CancelAfter(_options.HandshakeTimeout);
             socket = await SubflowSocket.AuthenticateAsRelayAsync(accepted, _options.Platform, _tls, _keyHash, time.Token);
@@ -130,7 +129,7 @@ public sealed class BondHost : IAsyncDisposable
         var isAttached = false;
         try
         {
-            using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token);
+            using var time = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stop.Token, lost);
             time.CancelAfter(_options.HandshakeTimeout);
             using var closing = time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket);
             var handshake = new RelayHandshake(RandomNumberGenerator.GetBytes(32), _keyHash);

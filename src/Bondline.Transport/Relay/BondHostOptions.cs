@@ -25,11 +25,11 @@ public sealed record BondHostOptions
     /// <value>Default 15 minutes.</value>
     public TimeSpan KeepTime { get; init; } = TimeSpan.FromMinutes(15);
 
-    /// <summary>TLS and bond handshakes in progress at once; more are closed unanswered.</summary>
+    /// <summary>TLS and bond handshakes in progress at once; beyond, the oldest one is closed.</summary>
     /// <value>Default 512: half a TLS handshake costs 79 KB resident.</value>
     public int MaxHandshakes { get; init; } = 512;
 
-    /// <summary>Of those, from one source: a /24 of IPv4 or a /56 of IPv6. Loopback is exempt.</summary>
+    /// <summary>Of those, from one source: a /24 of IPv4 or a /56 of IPv6; beyond, its oldest one is closed. Loopback is exempt.</summary>
     /// <value>Default 32.</value>
     public int MaxHandshakesPerSource { get; init; } = 32;
 

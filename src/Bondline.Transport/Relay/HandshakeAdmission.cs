@@ -3,47 +3,53 @@ using System.Net.Sockets;
 
 namespace Bondline.Transport;
 
-/// <summary>Counts handshakes in progress, over all and per source, so that nobody unknown can make the relay grow.</summary>
-internal sealed class HandshakeAdmission(int limit, int limitPerSource)
+/// <summary>Bounds the handshakes in progress, over all and per source, so that nobody unknown can make the relay grow. Where there are too many, the oldest one goes, first of the same source.</summary>
+/// <remarks>An honest handshake is over within some round trips, so those that stay longest are those to lose: turning newcomers away would keep agents out for as long as a flood lasts. Thread-safe.</remarks>
+public sealed class HandshakeAdmission(int limit, int limitPerSource)
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<UInt128, int> _bySource = [];
-    private int _count;
+    private readonly LinkedList<Place> _all = new(); // oldest first, here and per source
+    private readonly Dictionary<UInt128, LinkedList<Place>> _bySource = [];
 
     /// <summary>A place for one handshake; dispose it when the handshake is over, however it ended.</summary>
-    /// <returns>False if there is none left.</returns>
-    public bool TryEnter(IPAddress source, out Place place)
+    /// <param name="source">Counted by its first 24 bits (IPv4) or 56 (IPv6); of this machine only the common limit is asked.</param>
+    public Place Enter(IPAddress source)
     {
-        place = default;
-        var key = Key(source);
+        ArgumentNullException.ThrowIfNull(source);
+        var place = new Place(this, Key(source));
+        Place? oldest = null;
         lock (_gate)
         {
-            if (_count >= limit) return false;
-            if (key is { } counted)
+            if (place.Key is { } known && _bySource.TryGetValue(known, out var crowd) && crowd.Count >= limitPerSource) oldest = crowd.First!.Value;
+            else if (_all.Count >= limit) oldest = _all.First!.Value;
+            if (oldest is not null) Remove(oldest);
+            place.InAll = _all.AddLast(place);
+            if (place.Key is { } key)
             {
-                var mine = _bySource.GetValueOrDefault(counted);
-                if (mine >= limitPerSource) return false;
-                _bySource[counted] = mine + 1;
+                if (!_bySource.TryGetValue(key, out var siblings)) _bySource.Add(key, siblings = new());
+                place.InSource = siblings.AddLast(place);
             }
-
-            _count++;
-            place = new(this, key);
-            return true;
         }
+
+        oldest?.Lose();
+        return place;
     }
 
-    private void Leave(UInt128? key)
+    private void Leave(Place place)
     {
-        lock (_gate)
-        {
-            _count--;
-            if (key is not { } counted) return;
-            if (_bySource[counted] == 1) _bySource.Remove(counted);
-            else _bySource[counted]--;
-        }
+        lock (_gate) Remove(place);
     }
 
-    /// <summary>The first 24 bits of an IPv4 address, the first 56 of an IPv6 one; null for this machine, whom only the common limit binds.</summary>
+    private void Remove(Place place)
+    {
+        if (place.InAll?.List is null) return;
+        _all.Remove(place.InAll);
+        if (place.Key is not { } key) return;
+        var siblings = _bySource[key];
+        siblings.Remove(place.InSource!);
+        if (siblings.Count == 0) _bySource.Remove(key);
+    }
+
     private static UInt128? Key(IPAddress source)
     {
         if (IPAddress.IsLoopback(source)) return null;
@@ -57,14 +63,24 @@ internal sealed class HandshakeAdmission(int limit, int limitPerSource)
     }
 
     /// <summary>One place taken.</summary>
-    public struct Place(HandshakeAdmission owner, UInt128? key) : IDisposable
+    public sealed class Place : IDisposable
     {
-        private HandshakeAdmission? _owner = owner;
+        private readonly HandshakeAdmission _owner;
+        private readonly CancellationTokenSource _lost = new(); // never disposed: whoever needs the place may cancel it late
 
-        public void Dispose()
-        {
-            _owner?.Leave(key);
-            _owner = null;
-        }
+        internal Place(HandshakeAdmission owner, UInt128? key) => (_owner, Key) = (owner, key);
+
+        /// <summary>Cancelled when others needed the place: the handshake is to end.</summary>
+        public CancellationToken Lost => _lost.Token;
+
+        internal UInt128? Key { get; }
+
+        internal LinkedListNode<Place>? InAll { get; set; }
+
+        internal LinkedListNode<Place>? InSource { get; set; }
+
+        public void Dispose() => _owner.Leave(this);
+
+        internal void Lose() => _lost.Cancel();
     }
 }
