@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Bondline.Protocol;
 using Xunit;
 
@@ -37,37 +35,6 @@ public sealed class CostTests
         async Task ReadAsync()
         {
             for (var left = Length; left > 0;) left -= await far.ReadAsync(read.AsMemory(0, Math.Min(left, Block)));
-        }
-    }
-
-    [Fact]
-    public async Task Bulk_between_sockets_allocates_nothing_per_frame()
-    {
-        const int Length = 64 << 20, FrameLength = 16 << 10;
-        await using var pair = new LoopbackPair();
-        await using var link = await pair.OpenAsync();
-        await using var near = await link.Agent.OpenStreamAsync(Header);
-        await using var far = (await link.Relay.AcceptStreamAsync(CancellationToken.None))!;
-        var (service, served) = await ConnectAsync();
-        var (visitor, visited) = await ConnectAsync();
-        using var sockets = new Sockets(service, served, visitor, visited);
-        var toStream = new SocketCopy(served, near, TimeProvider.System).ToStreamAsync();
-        var toSocket = new SocketCopy(visited, far, TimeProvider.System).ToSocketAsync();
-        byte[] written = new byte[FrameLength * 8], read = new byte[FrameLength * 8];
-        Assert.InRange(await LeastAllocatedAsync(() => Task.WhenAll(Task.Run(Write), Task.Run(Read))) / (Length / FrameLength), 0, MostBytesPerFrame);
-        service.Shutdown(SocketShutdown.Send);
-        await toStream.WaitAsync(LoopbackPair.Patience);
-        await near.CompleteWritesAsync();
-        await toSocket.WaitAsync(LoopbackPair.Patience);
-
-        void Write()
-        {
-            for (var left = Length; left > 0; left -= written.Length) service.Send(written);
-        }
-
-        void Read()
-        {
-            for (var left = Length; left > 0;) left -= visitor.Receive(read.AsSpan(0, Math.Min(left, read.Length)));
         }
     }
 
@@ -123,21 +90,6 @@ public sealed class CostTests
                 kept.AddRange([near, far, near.ReadAsync(Memory<byte>.Empty).AsTask(), far.ReadAsync(Memory<byte>.Empty).AsTask()]);
             }
         }
-    }
-
-    private static async Task<(Socket Near, Socket Far)> ConnectAsync()
-    {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        listener.Listen();
-        var near = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        await near.ConnectAsync(listener.LocalEndPoint!);
-        return (near, await listener.AcceptAsync());
-    }
-
-    private sealed class Sockets(params Socket[] all) : IDisposable
-    {
-        public void Dispose() => Array.ForEach(all, each => each.Dispose());
     }
 
     /// <summary>What accidents of the thread pool and the compiler add differs from run to run; what every frame costs is in all of them.</summary>

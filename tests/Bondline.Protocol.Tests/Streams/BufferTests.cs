@@ -111,8 +111,18 @@ public sealed class BufferTests
             for (var step = 0; step < 50; step++)
             {
                 var length = (int)random.Spread(1, bytes.Length);
-                Pattern.Fill(9, (long)buffer.End, bytes.AsSpan(0, length));
-                buffer.Append(bytes.AsSpan(0, length));
+                if (random.Chance(0.3))
+                {
+                    var segment = pool.Rent(SegmentPool.LargeLength);
+                    length = Math.Min(length, segment.Length);
+                    Pattern.Fill(9, (long)buffer.End, segment.AsSpan(0, length));
+                    buffer.AppendSegment(segment, length);
+                }
+                else
+                {
+                    Pattern.Fill(9, (long)buffer.End, bytes.AsSpan(0, length));
+                    buffer.Append(bytes.AsSpan(0, length));
+                }
                 var held = (int)(buffer.End - buffer.Start);
                 var from = random.Below(held);
                 var part = Math.Min(bytes.Length, random.Below(held - from) + 1);
