@@ -141,12 +141,12 @@ public sealed class Bond
     /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
     public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
 
-    /// <summary>Our own clock or thread was late: silence so far blames no subflow, and readers are not blamed for time in which they could not read.</summary>
+    /// <summary>Our own clock or thread was late: silence so far blames no subflow, a path that is alone gets a longer queue, and readers are not blamed for time in which they could not read.</summary>
     /// <param name="late">How late in all since the last call; zero if only a deadline of this bond was.</param>
     /// <param name="now">The current instant.</param>
     public void HandleClockLate(TimeSpan late, Instant now)
     {
-        _health.HandleClockLate(now);
+        _health.HandleClockLate(late, now);
         if (late <= UnforgivenLateness) return;
         foreach (var stream in Streams.Open) stream.UnreadSince = Instant.Earlier(now, stream.UnreadSince + (late - UnforgivenLateness));
     }

@@ -2,13 +2,20 @@ namespace Bondline.Protocol;
 
 /// <summary>How much a subflow may have in flight: its rate times the time an acknowledgement takes without a queue and some milliseconds more, so queues stay short and little is owed after a failure.</summary>
 /// <remarks>
-/// The extra lets a faster path show itself; it is also the queue an interactive frame meets. Start-up doubles per round trip, as TCP's
+/// The extra lets a faster path show itself; it is also the queue an interactive frame meets, and as long as this process may pause without
+/// the path running dry. Where it does pause, a path that is alone gets more of it. Start-up doubles per round trip, as TCP's
 /// slow start, until a queue builds or the rate stops growing. Reasons and measurements: docs/decisions and docs/protocol.md, "In-flight cap".
 /// </remarks>
 internal static class CapPolicy
 {
     private static readonly TimeSpan Extra = TimeSpan.FromMilliseconds(7), LeastInterval = TimeSpan.FromMilliseconds(80), LeastStartupInterval = TimeSpan.FromMilliseconds(10),
         DrainFor = TimeSpan.FromMilliseconds(200), DrainExtra = TimeSpan.FromMilliseconds(5), StartupQueue = TimeSpan.FromMilliseconds(20), LeastCapDrainInterval = TimeSpan.FromSeconds(10);
+
+    /// <summary>Added at most, lest the queue looks like a longer path and is drained; and how long a pause is remembered.</summary>
+    private static readonly TimeSpan MostForPauses = TimeSpan.FromMilliseconds(13), PauseMemory = TimeSpan.FromSeconds(10);
+
+    /// <summary>A fast path's caches and memory matter more than its pauses.</summary>
+    private const double MostBytesForPauses = 512 * 1024;
 
     /// <summary>From this share of retransmitted bytes on, acks pause for a round trip so often that two bandwidth-delay products keep the pipe full.</summary>
     private const double LossyShare = 0.001;
@@ -25,6 +32,7 @@ internal static class CapPolicy
     /// <param name="now">The current instant.</param>
     public static void HandleAcked(Subflow subflow, long bytes, bool wasLimited, in SentFrame newest, Instant now)
     {
+        if (now - subflow.PausedAt > PauseMemory) subflow.Pause = TimeSpan.Zero;
         subflow.Loop.Add(now - newest.SentAt, newest.IsDrained, now);
         if (subflow.IsDraining && (now >= subflow.DrainUntil || subflow.Loop.IsDrainMeasured(now)))
         {
@@ -37,6 +45,14 @@ internal static class CapPolicy
         if (result != RateInterval.Running) subflow.Loop.HandleInterval(subflow.Rate.BytesPerSecond, result == RateInterval.Counted && wasLimited, now);
         if (subflow.IsStartup) Grow(subflow, bytes, wasLimited, result == RateInterval.Counted, newest, now);
         Update(subflow);
+    }
+
+    /// <summary>This process did not run for a while, and nothing was sent meanwhile.</summary>
+    public static void HandlePause(Subflow subflow, TimeSpan length, Instant now)
+    {
+        if (length < subflow.Pause) return;
+        subflow.Pause = length;
+        subflow.PausedAt = now;
     }
 
     /// <summary>Lets the queue of a subflow run empty to measure its loop again.</summary>
@@ -61,7 +77,7 @@ internal static class CapPolicy
             subflow.CapBytes = Math.Max(2 * subflow.FrameLimit, (long)(subflow.Rate.BytesPerSecond * DrainWindow(subflow).TotalSeconds));
             return;
         }
-        var window = Window(subflow.Loop.Base);
+        var window = Window(subflow, subflow.Loop.Base);
         if (subflow.LossRate > LossyShare) window = Longer(subflow.Loop.Base * 2, window);
         subflow.CapBytes = Math.Max(Subflow.MinimumCapBytes, (long)(subflow.Rate.BytesPerSecond * window.TotalSeconds));
     }
@@ -69,13 +85,19 @@ internal static class CapPolicy
     private static void EndDrain(Subflow subflow, Instant now)
     {
         var before = subflow.Loop.Base;
-        if (!subflow.Loop.EndDrain(now) || subflow.Rate.BytesPerSecond * Window(before).TotalSeconds > Subflow.MinimumCapBytes) return;
+        if (!subflow.Loop.EndDrain(now) || subflow.Rate.BytesPerSecond * Window(subflow, before).TotalSeconds > Subflow.MinimumCapBytes) return;
         // What the least cap lets through in a loop thought to be far shorter is the cap's rate and not the path's. Else it is a slow path, whose acks have their queue before them.
         if (subflow.Loop.Base > before * 2) subflow.BeginStartup();
         else subflow.NextDrain = now + LeastCapDrainInterval;
     }
 
-    private static TimeSpan Window(TimeSpan loop) => (loop + Extra) * Gain;
+    private static TimeSpan Window(Subflow subflow, TimeSpan loop) => (loop + Extra + (subflow.IsAlone ? ForPauses(subflow) : TimeSpan.Zero)) * Gain;
+
+    private static TimeSpan ForPauses(Subflow subflow)
+    {
+        var more = Shorter(subflow.Pause, MostForPauses);
+        return subflow.Rate.BytesPerSecond * more.TotalSeconds <= MostBytesForPauses ? more : TimeSpan.FromSeconds(MostBytesForPauses / subflow.Rate.BytesPerSecond);
+    }
 
     /// <summary>What is in flight fits the path without a queue, so a frame written now measures the path alone.</summary>
     public static bool IsDrained(Subflow subflow) => subflow.UnackedBytes <= subflow.Rate.BytesPerSecond * DrainWindow(subflow).TotalSeconds + Subflow.Quantum;
@@ -109,6 +131,8 @@ internal static class CapPolicy
             subflow.IsStartup = false;
         }
     }
+
+    private static TimeSpan Shorter(TimeSpan a, TimeSpan b) => a < b ? a : b;
 
     private static TimeSpan Longer(TimeSpan a, TimeSpan b) => a > b ? a : b;
 }

@@ -16,6 +16,14 @@ internal static class EarliestCompletion
             _ => false,
         };
 
+    /// <summary>No other subflow may carry new data now.</summary>
+    public static bool IsAlone(Subflow subflow, List<Subflow> all)
+    {
+        for (var i = 0; i < all.Count; i++)
+            if (!ReferenceEquals(all[i], subflow) && IsUsable(all[i], all)) return false;
+        return true;
+    }
+
     /// <summary>May <paramref name="asking"/> take bulk bytes?</summary>
     /// <param name="asking">The subflow whose writer asks.</param>
     /// <param name="all">The bond's subflows.</param>

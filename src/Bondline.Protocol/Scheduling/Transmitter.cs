@@ -116,6 +116,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             HandleFrameAcked(frame);
             if (frame.Type is FrameType.Stream or FrameType.StreamEnd) bond.HandleDelivered();
         }
+        subflow.IsAlone = EarliestCompletion.IsAlone(subflow, bond.AllSubflows);
         // What was under way while the subflow was not active says nothing about it.
         if (newest.EndsAt > 0 && newest.SentAt >= subflow.ActiveSince) CapPolicy.HandleAcked(subflow, bytes, wasLimited, newest, now);
         bond.HandleProgress(subflow, now);

@@ -106,10 +106,11 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         subflow.TcpAt = now;
     }
 
-    public void HandleClockLate(Instant now)
+    public void HandleClockLate(TimeSpan late, Instant now)
     {
         foreach (var subflow in bond.AllSubflows)
         {
+            CapPolicy.HandlePause(subflow, late, now);
             if (subflow.AwaitingSince == Instant.Never || subflow.LateRestarts >= MostRestarts) continue;
             subflow.LateRestarts++;
             subflow.AwaitingSince = now;

@@ -98,6 +98,11 @@ public sealed class Subflow
     internal int CopiedAhead;              // so many of the oldest unacknowledged frames need no copy
     internal bool IsCopiedOut;             // its unacknowledged frames were handed to the others
 
+    // --- pauses of this process
+    internal bool IsAlone;                 // no other subflow was usable when this one was last acknowledged
+    internal TimeSpan Pause;               // the longest of late
+    internal Instant PausedAt;
+
     // --- draining the queue to measure the loop again
     internal Instant DrainUntil;
     internal Instant NextDrain;

@@ -52,6 +52,25 @@ public sealed class AggregationTests(ITestOutputHelper output)
         Assert.InRange(goodput, megabits * 0.98, megabits);
     }
 
+    [Fact]
+    public void One_path_alone_is_used_whole_while_its_sender_pauses()
+    {
+        var net = new SimulatedNetwork(seed: 4, [new("alone", 50, 10) { PieceBytes = 1448 * 3 }]);
+        var run = net.Open(BondRole.Agent, Lab.Bulk);
+        net.RunFor(TimeSpan.FromSeconds(5));
+        var before = run.ToPeer.BytesRead;
+        for (var i = 0; i < 25; i++)
+        {
+            net.Agent.Stop();
+            net.RunFor(TimeSpan.FromMilliseconds(20));
+            net.Agent.Wake();
+            net.RunFor(TimeSpan.FromMilliseconds(380));
+        }
+        var goodput = (run.ToPeer.BytesRead - before) * 8 / 10e6;
+        output.WriteLine($"{goodput:0.00} Mbit/s\n{net.Describe()}");
+        Assert.InRange(goodput, 49, 50);
+    }
+
     [Theory]
     [InlineData(20, 5, 20, 600)]
     [InlineData(50, 5, 5, 600)]
