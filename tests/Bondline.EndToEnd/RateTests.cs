@@ -12,15 +12,18 @@ public class RateTests
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5), Duration = TimeSpan.FromSeconds(10);
 
     [Theory]
+    [Trait("Mode", "normal")]
     [InlineData(Flow.Up)]
     [InlineData(Flow.Down)]
-    public Task One_connection_over_three_links_gets_their_sum(Flow flow) => AssertSumAsync("cubic", flow);
+    public Task One_connection_over_three_links_gets_their_sum(Flow flow) => AssertSumAsync("cubic", flow, least: 0.97);
 
     [Theory]
     [Trait("Mode", "long")]
-    [InlineData(Flow.Up)]
-    [InlineData(Flow.Down)]
-    public Task One_connection_over_three_links_gets_their_sum_where_bbr_is_used(Flow flow) => AssertSumAsync("bbr", flow);
+    [InlineData("cubic", Flow.Up)]
+    [InlineData("cubic", Flow.Down)]
+    [InlineData("bbr", Flow.Up)]
+    [InlineData("bbr", Flow.Down)]
+    public Task One_connection_over_three_links_gets_all_of_their_sum(string control, Flow flow) => AssertSumAsync(control, flow, least: 0.99);
 
     [Fact]
     public Task One_link_alone_is_as_fast_as_plain_tcp() => AssertOneLinkAsync("cubic", Flow.Up);
@@ -32,7 +35,7 @@ public class RateTests
     [InlineData("bbr", Flow.Down)]
     public Task One_link_alone_is_as_fast_as_plain_tcp_the_other_way_and_where_bbr_is_used(string control, Flow flow) => AssertOneLinkAsync(control, flow);
 
-    private static async Task AssertSumAsync(string control, Flow flow)
+    private static async Task AssertSumAsync(string control, Flow flow, double least)
     {
         await using var lab = await BondedLab.StartAsync(new() { CongestionControl = control });
         var links = lab.Network.Links.Select(link => link.Name).ToArray();
@@ -41,7 +44,7 @@ public class RateTests
         Assert.True(IsEnough(best), $"{best.MegabitsPerSecond:0.00} Mbit/s of {plain:0.00}");
         if (best.Sent is { } sent) Assert.True(sent is { FramingShare: <= 0.005, ReinjectedShare: <= 0.05 }, $"{sent}");
 
-        bool IsEnough(RateResult result) => result.MegabitsPerSecond >= 0.97 * plain && result.MegabitsPerSecond >= 93.5;
+        bool IsEnough(RateResult result) => result.MegabitsPerSecond >= least * plain && result.MegabitsPerSecond >= 93.5;
     }
 
     private static async Task AssertOneLinkAsync(string control, Flow flow)
