@@ -389,7 +389,7 @@ public sealed class Bond
         }
         var limit = (long)Math.Min(Options.MaxStreamSendBufferBytes, LeastStreamSendBytes + hoped + 2 * rate * slowest);
         if (_transmitter.BufferedBytes >= MaxBufferedSendBytes) limit = CrowdedStreamSendBytes;
-        return limit - (long)(stream.Sending.End - stream.Sending.Start);
+        return limit - stream.Sending.HeldBytes;
     }
 
     private int HandleRead(StreamEndpoint stream, int length, Instant now)
@@ -408,8 +408,7 @@ public sealed class Bond
     // A writer is woken for a worthwhile piece, not for each frame acknowledged.
     private bool HasRoomToReport(StreamEndpoint stream)
     {
-        var held = (long)(stream.Sending.End - stream.Sending.Start);
-        return SendRoom(stream) is var room && room > 0 && (room >= 64 * 1024 || room >= held);
+        return SendRoom(stream) is var room && room > 0 && (room >= 64 * 1024 || room >= stream.Sending.HeldBytes);
     }
 
     private StreamEndpoint AddStream(StreamId id, Instant now)

@@ -43,14 +43,14 @@ public sealed class Flow : IEventTarget
 
     private readonly SimulatedNetwork _network;
     private readonly ulong _key;
-    private readonly bool _takes; // every other flow reads without a copy
+    private readonly bool _moves; // every other flow hands over segments instead of copies
     private bool _isWriterTimed, _isReaderTimed;
 
     internal Flow(SimulatedNetwork network, FlowPlan plan, SimulatedEnd from, SimulatedEnd to, ulong key)
     {
         _network = network;
         _key = key;
-        _takes = key % 2 == 0 && plan.ReadBytes % SegmentPool.MediumLength == 0;
+        _moves = key % 2 == 0;
         Plan = plan;
         From = from;
         To = to;
@@ -146,7 +146,7 @@ public sealed class Flow : IEventTarget
                 }
                 most = (int)Math.Min(most, stop - BytesRead);
             }
-            var length = _takes && Plan.StopAt is null ? Take(end, stream, most, now) : bond.Read(stream, end.Scratch.AsSpan(0, most), now);
+            var length = _moves && Plan.ReadBytes % SegmentPool.MediumLength == 0 && Plan.StopAt is null ? Take(end, stream, most, now) : bond.Read(stream, end.Scratch.AsSpan(0, most), now);
             if (length == 0) break;
             if (!Pattern.Matches(_key, BytesRead, end.Scratch.AsSpan(0, length))) throw _network.Fail($"{stream.Id}: wrong bytes at {BytesRead} to {BytesRead + length}");
             BytesRead += length;
@@ -227,10 +227,28 @@ public sealed class Flow : IEventTarget
         {
             var length = (int)Math.Min(goal - BytesWritten, Math.Min(Plan.PieceBytes, scratch.Length));
             Pattern.Fill(_key, BytesWritten, scratch.AsSpan(0, length));
-            var taken = bond.Write(stream, scratch.AsSpan(0, length), now);
+            var taken = _moves ? Give(bond, stream, scratch.AsSpan(0, length), now) : bond.Write(stream, scratch.AsSpan(0, length), now);
             BytesWritten += taken;
             if (taken < length) return;
         }
+    }
+
+    // As Write, but in segments that the bond may keep.
+    private static int Give(Bond bond, StreamEndpoint stream, ReadOnlySpan<byte> data, Instant now)
+    {
+        var pool = bond.Options.Segments;
+        var parts = new List<ArraySegment<byte>>();
+        while (!data.IsEmpty)
+        {
+            var length = Math.Min(data.Length, SegmentPool.LargeLength);
+            var segment = pool.Rent(SegmentPool.LargeLength);
+            data[..length].CopyTo(segment);
+            parts.Add(new(segment, 0, length));
+            data = data[length..];
+        }
+        var taken = bond.Give(stream, parts, now);
+        foreach (var part in parts) pool.Return(part.Array!);
+        return taken;
     }
 
     private void ReadLater(Instant at)

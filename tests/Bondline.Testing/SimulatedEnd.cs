@@ -307,7 +307,9 @@ public sealed class SimulatedEnd : IEventTarget
         foreach (var stream in Bond.Streams.Open)
         {
             var length = (long)(stream.Sending.End - stream.Sending.Start);
-            if (length > Bond.Options.MaxStreamSendBufferBytes) throw _network.Fail($"{Bond.Role} holds {length} bytes of {stream.Id} to send; the limit is {Bond.Options.MaxStreamSendBufferBytes}");
+            // A segment may be begun when there is room for a byte.
+            var most = Bond.Options.MaxStreamSendBufferBytes + SegmentPool.LargeLength;
+            if (length > Bond.Options.MaxStreamSendBufferBytes || stream.Sending.HeldBytes > most) throw _network.Fail($"{Bond.Role} holds {length} bytes of {stream.Id} to send, in {stream.Sending.HeldBytes} bytes of memory; the limit is {Bond.Options.MaxStreamSendBufferBytes}");
             held += length;
             unacked += length - (long)stream.UnsentBytes;
         }

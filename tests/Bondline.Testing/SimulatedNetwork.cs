@@ -175,12 +175,12 @@ public sealed class SimulatedNetwork
 
     internal SimulatedEnd PeerOf(SimulatedEnd end) => end == Agent ? Relay : Agent;
 
-    /// <summary>Segments are full but for the first and the last of what a stream holds in each direction.</summary>
+    /// <summary>Segments are full but for the first and the last of what a stream holds in each direction, and for what a sender counts as wasted.</summary>
     internal void CheckSegments()
     {
         long most = 0;
         foreach (var end in (ReadOnlySpan<SimulatedEnd>)[Agent, Relay])
-            most += end.Bond.Statistics.BufferedBytes + end.Bond.Statistics.Streams * 2 * (SegmentPool.LargeLength + SegmentPool.MediumLength);
+            most += end.Bond.BufferedReceiveBytes + end.Bond.Streams.Open.Sum(stream => stream.Sending.HeldBytes) + end.Bond.Streams.Count * 2L * (SegmentPool.LargeLength + SegmentPool.MediumLength);
         if (Segments.RentedBytes > most) throw Fail($"{Segments.RentedBytes} bytes of segments are rented; what is held needs at most {most}");
     }
 

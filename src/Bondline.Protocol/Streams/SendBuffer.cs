@@ -8,12 +8,16 @@ internal struct SendBuffer(SegmentPool pool)
 
     private (byte[] Array, ulong Start, int Length)[]? _segments; // a ring
     private int _head, _count;
+    private long _wasted;
 
     /// <summary>Offset of the first byte still held.</summary>
     public ulong Start { get; private set; }
 
     /// <summary>Offset behind the last byte written.</summary>
     public ulong End { get; private set; }
+
+    /// <summary>Memory taken: the bytes held, and what stayed empty at the ends of segments before the last.</summary>
+    public readonly long HeldBytes => (long)(End - Start) + _wasted;
 
     public void Append(ReadOnlySpan<byte> data)
     {
@@ -58,6 +62,7 @@ internal struct SendBuffer(SegmentPool pool)
         {
             ref var first = ref At(0);
             if (first.Start + (ulong)first.Length > offset) break;
+            if (_count > 1) _wasted -= first.Array.Length - first.Length;
             pool.Return(first.Array);
             first = default;
             _head = (_head + 1) % _segments!.Length;
@@ -75,6 +80,7 @@ internal struct SendBuffer(SegmentPool pool)
             At(_count - 1) = default;
         }
         _segments = null;
+        _wasted = 0;
         Start = End;
     }
 
@@ -92,6 +98,7 @@ internal struct SendBuffer(SegmentPool pool)
     {
         _segments ??= new (byte[], ulong, int)[2];
         if (_count == _segments.Length) Grow();
+        if (_count > 0) _wasted += At(_count - 1).Array.Length - At(_count - 1).Length;
         _count++;
         ref var added = ref At(_count - 1);
         added = (segment, End, 0);
