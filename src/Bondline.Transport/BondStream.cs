@@ -101,7 +101,7 @@ public sealed class BondStream : Stream
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled(cancellationToken);
-        var written = TryWrite(buffer.Span, out var wait);
+        var written = TryWrite(new(buffer.Span), out var wait);
         return written == buffer.Length ? default : WriteSlowlyAsync(buffer[written..], wait, cancellationToken);
     }
 
@@ -112,7 +112,11 @@ public sealed class BondStream : Stream
     }
 
     /// <summary>As <see cref="WriteAsync(ReadOnlyMemory{byte}, CancellationToken)"/>, without a copy of whole segments; the list is empty when all is taken.</summary>
-    internal ValueTask GiveAsync(List<ArraySegment<byte>> parts) => TryGive(parts, out var wait) ? default : GiveSlowlyAsync(parts, wait);
+    internal ValueTask GiveAsync(List<ArraySegment<byte>> parts)
+    {
+        TryWrite(new(parts), out var wait);
+        return parts.Count == 0 ? default : GiveSlowlyAsync(parts, wait);
+    }
 
     /// <summary>Ends our sending direction: the peer reads end of stream after what was written. Reading goes on.</summary>
     /// <exception cref="BondStreamException">As for writing.</exception>
@@ -236,7 +240,7 @@ public sealed class BondStream : Stream
     }
 
     /// <returns>Bytes taken; if not all, <paramref name="wait"/> says when to try again.</returns>
-    private int TryWrite(ReadOnlySpan<byte> data, out ValueTask wait)
+    private int TryWrite(WriteSource source, out ValueTask wait)
     {
         wait = default;
         var work = DriverWork.Take();
@@ -248,8 +252,8 @@ public sealed class BondStream : Stream
                 ThrowIfNotWritable();
                 if (_isFinished) throw new StreamInUseException("The writes of this stream were completed.");
                 var now = _driver.Context.Clock.Now;
-                length = _driver.Bond.Write(Endpoint, data, now);
-                if (length < data.Length) wait = (_writer ??= new(_driver.Gate)).Arm();
+                length = source.Drain(_driver.Bond, Endpoint, now, out var isAll);
+                if (!isAll) wait = (_writer ??= new(_driver.Gate)).Arm();
                 _driver.Collect(work, now);
             }
         }
@@ -261,33 +265,6 @@ public sealed class BondStream : Stream
 
         work.Run(_driver);
         return length;
-    }
-
-    /// <returns>True if all was taken; else <paramref name="wait"/> says when to try again.</returns>
-    private bool TryGive(List<ArraySegment<byte>> parts, out ValueTask wait)
-    {
-        wait = default;
-        var work = DriverWork.Take();
-        try
-        {
-            lock (_driver.Gate)
-            {
-                ThrowIfNotWritable();
-                if (_isFinished) throw new StreamInUseException("The writes of this stream were completed.");
-                var now = _driver.Context.Clock.Now;
-                _driver.Bond.Give(Endpoint, parts, now);
-                if (parts.Count > 0) wait = (_writer ??= new(_driver.Gate)).Arm();
-                _driver.Collect(work, now);
-            }
-        }
-        catch (Exception bug) when (bug is not (BondStreamException or StreamInUseException))
-        {
-            _driver.FailUnexpected("write of a stream", bug);
-            throw;
-        }
-
-        work.Run(_driver);
-        return parts.Count == 0;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -322,7 +299,7 @@ public sealed class BondStream : Stream
             using (_writer!.CancelWith(cancellationToken))
                 await wait;
 
-            buffer = buffer[TryWrite(buffer.Span, out wait)..];
+            buffer = buffer[TryWrite(new(buffer.Span), out wait)..];
             if (buffer.IsEmpty) return;
         }
     }
@@ -330,8 +307,11 @@ public sealed class BondStream : Stream
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask GiveSlowlyAsync(List<ArraySegment<byte>> parts, ValueTask wait)
     {
-        do await wait;
-        while (!TryGive(parts, out wait));
+        while (parts.Count > 0)
+        {
+            await wait;
+            TryWrite(new(parts), out wait);
+        }
     }
 
     /// <summary>Under the lock: nobody will read, and write only if the end was announced already.</summary>
@@ -378,6 +358,24 @@ public sealed class BondStream : Stream
 
         public int Fill(Bond bond, StreamEndpoint endpoint, Instant now) =>
             _parts is null ? bond.Read(endpoint, _copy, now) : bond.Take(endpoint, _parts, _most, now);
+    }
+
+    /// <summary>Memory to copy from, or segments to hand over.</summary>
+    private readonly ref struct WriteSource
+    {
+        private readonly ReadOnlySpan<byte> _copy;
+        private readonly List<ArraySegment<byte>>? _parts;
+
+        public WriteSource(ReadOnlySpan<byte> copy) => _copy = copy;
+
+        public WriteSource(List<ArraySegment<byte>> parts) => _parts = parts;
+
+        public int Drain(Bond bond, StreamEndpoint endpoint, Instant now, out bool isAll)
+        {
+            var taken = _parts is null ? bond.Write(endpoint, _copy, now) : bond.Give(endpoint, _parts, now);
+            isAll = _parts is null ? taken == _copy.Length : _parts.Count == 0;
+            return taken;
+        }
     }
 
     /// <summary>The front of a stream whose header is not whole yet.</summary>
