@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Bondline.Transport;
@@ -13,8 +14,8 @@ internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, strin
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), FirstWait = TimeSpan.FromMilliseconds(1);
 
-    private readonly Undecided _undecided = new(time, Patience, limit: 4096, limitPerSource: 512);
-    private readonly CancellationTokenSource _stop = new();
+    private readonly HandshakeAdmission _undecided = new(limit: 4096, limitPerSource: 512);
+    private readonly CancellationTokenSource _stop = new(); // never disposed: connections look at it late
 
     /// <summary>Serves one accepted connection; a subflow until it ends.</summary>
     public async Task ServeAsync(Socket socket)
@@ -33,29 +34,32 @@ internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, strin
         }
     }
 
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _undecided.Dispose();
-        _stop.Dispose();
-    }
+    /// <summary>Closes the connections that are still undecided, and ends the subflows.</summary>
+    public void Dispose() => _stop.Cancel();
 
     private async Task<FirstBytesKind> DecideAsync(Socket socket)
     {
         var remote = socket.RemoteEndPoint;
-        var entry = _undecided.Enter(socket);
+        using var place = _undecided.Enter((remote as IPEndPoint)?.Address ?? IPAddress.None);
+        using var late = new CancellationTokenSource(Patience, time);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(place.Lost, late.Token, _stop.Token);
+        var closing = over.Token.UnsafeRegister(static socket => ((Socket)socket!).Dispose(), socket);
         try
         {
             var first = await LookAsync(socket);
             if (first.Kind == FirstBytesKind.Http) await AnswerPlainAsync(socket);
             if (first.Kind is FirstBytesKind.Http or FirstBytesKind.Unknown) log.NotTls(remote, first.Kind);
-            return _undecided.Leave(entry) ? first.Kind : FirstBytesKind.Unknown;
+            closing.Dispose(); // from here on it stays open, or was closed before
+            return over.IsCancellationRequested ? FirstBytesKind.Unknown : first.Kind;
         }
-        catch (Exception error) when (error is SocketException or ObjectDisposedException) // reset, or out of time
+        catch (Exception error) when (error is SocketException or ObjectDisposedException) // reset, or closed by us
         {
-            _undecided.Leave(entry);
-            log.Dropped(remote, error is ObjectDisposedException ? "no ClientHello in time" : error.Message);
+            log.Dropped(remote, late.IsCancellationRequested ? "no ClientHello in time" : place.Lost.IsCancellationRequested ? "too many without a ClientHello, and it was the oldest" : error.Message);
             return FirstBytesKind.Unknown;
+        }
+        finally
+        {
+            closing.Dispose();
         }
     }
 

@@ -1,82 +1,81 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Bondline.Relay.Tests;
 
-public sealed class UndecidedTests : IDisposable
+/// <summary>How long a connection may leave open what it is.</summary>
+public sealed class TlsEdgeTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ManualTime _time = new();
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly List<Socket> _clients = [];
+    private readonly TaskCompletionSource<Socket> _visitor = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TlsEdge _edge;
 
-    public UndecidedTests()
+    public TlsEdgeTests()
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Any, 0));
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();
+        // No agent comes, so the bonds are not asked.
+        _edge = new TlsEdge(null!, socket => Task.FromResult(_visitor.TrySetResult(socket)), "", _time, NullLogger.Instance);
     }
 
     public void Dispose()
     {
+        _edge.Dispose();
         foreach (var client in _clients) client.Dispose();
         _listener.Dispose();
     }
 
     [Fact]
-    public void A_connection_has_its_time_and_no_more()
+    public async Task A_silent_connection_has_its_time_and_no_more()
     {
-        using var undecided = new Undecided(_time, Patience, limit: 10, limitPerSource: 10);
-        var (early, late) = (undecided.Enter(Accept()), default(Undecided.Entry));
+        var (early, _) = Accept();
+        var servingEarly = _edge.ServeAsync(early);
         _time.Advance(Patience - TimeSpan.FromSeconds(1));
-        late = undecided.Enter(Accept());
-        Assert.False(IsClosed(early));
+        var (late, _) = Accept();
+        var servingLate = _edge.ServeAsync(late);
+        Assert.False(servingEarly.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(1));
-        Assert.True(IsClosed(early));
-        Assert.False(undecided.Leave(early));
-        Assert.False(IsClosed(late));
-        Assert.True(undecided.Leave(late));
+        await servingEarly;
+        Assert.True(early.SafeHandle.IsClosed);
+        Assert.False(late.SafeHandle.IsClosed);
+        Assert.False(servingLate.IsCompleted);
+    }
+
+    [Fact]
+    public async Task One_that_is_decided_is_left_alone()
+    {
+        var (accepted, client) = Accept();
+        var serving = _edge.ServeAsync(accepted);
+        await client.SendAsync(FirstBytesTests.Hello(alpn: ["h2"]), TestContext.Current.CancellationToken);
+        var visitor = await _visitor.Task;
+        await serving;
         _time.Advance(Patience * 2);
-        Assert.False(IsClosed(late)); // it is decided: others look after it
-        late.Socket.Dispose();
+        _edge.Dispose();
+        Assert.False(visitor.SafeHandle.IsClosed);
+        visitor.Dispose();
     }
 
     [Fact]
-    public void A_source_with_too_many_loses_its_oldest_and_others_lose_nothing()
+    public async Task The_end_of_the_relay_closes_all()
     {
-        using var undecided = new Undecided(_time, Patience, limit: 10, limitPerSource: 2);
-        var other = undecided.Enter(Accept("127.0.1.1"));
-        var flood = Enumerable.Range(1, 4).Select(i => undecided.Enter(Accept($"127.0.0.{i}"))).ToList(); // one /24
-        Assert.Equal([true, true, false, false], flood.Select(IsClosed));
-        Assert.False(IsClosed(other));
+        var (accepted, _) = Accept();
+        var serving = _edge.ServeAsync(accepted);
+        _edge.Dispose();
+        await serving;
+        Assert.True(accepted.SafeHandle.IsClosed);
     }
 
-    [Fact]
-    public void When_all_places_are_taken_the_oldest_goes()
-    {
-        using var undecided = new Undecided(_time, Patience, limit: 2, limitPerSource: 2);
-        var entries = Enumerable.Range(1, 3).Select(i => undecided.Enter(Accept($"127.0.{i}.1"))).ToList();
-        Assert.Equal([true, false, false], entries.Select(IsClosed));
-    }
-
-    [Fact]
-    public void The_end_of_the_relay_closes_all()
-    {
-        var undecided = new Undecided(_time, Patience, limit: 2, limitPerSource: 2);
-        var entry = undecided.Enter(Accept());
-        undecided.Dispose();
-        Assert.True(IsClosed(entry));
-    }
-
-    private Socket Accept(string source = "127.0.0.1")
+    private (Socket Accepted, Socket Client) Accept()
     {
         var client = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         _clients.Add(client);
-        client.Bind(new IPEndPoint(IPAddress.Parse(source), 0));
-        client.Connect(IPAddress.Loopback, ((IPEndPoint)_listener.LocalEndPoint!).Port);
-        return _listener.Accept();
+        client.Connect(_listener.LocalEndPoint!);
+        return (_listener.Accept(), client);
     }
-
-    private static bool IsClosed(Undecided.Entry entry) => entry.Socket.SafeHandle.IsClosed;
 }
