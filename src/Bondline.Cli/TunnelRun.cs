@@ -56,7 +56,7 @@ internal static class TunnelRun
     private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics)
     {
         using var over = new CancellationTokenSource();
-        var statistics = hasStatistics ? ReportStatisticsAsync(agent, report, over.Token) : Task.CompletedTask;
+        var statistics = hasStatistics ? EverySecond.RunAsync(() => report.Statistics(agent.Snapshot()), over.Token) : Task.CompletedTask;
         try
         {
             await agent.RunAsync(host.Stop.Drain, host.Stop.Now);
@@ -70,19 +70,6 @@ internal static class TunnelRun
         {
             await over.CancelAsync();
             await statistics;
-        }
-    }
-
-    private static async Task ReportStatisticsAsync(TunnelAgent agent, IAgentReport report, CancellationToken over)
-    {
-        using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
-        try
-        {
-            while (await second.WaitForNextTickAsync(over)) report.Statistics(agent.Snapshot());
-        }
-        catch (OperationCanceledException)
-        {
-            // The agent has ended.
         }
     }
 

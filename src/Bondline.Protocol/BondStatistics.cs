@@ -26,4 +26,17 @@ public readonly record struct BondStatistics
 
     /// <summary>Written and not yet acknowledged, plus received and not yet read.</summary>
     public long BufferedBytes { get; init; }
+
+    /// <summary>Of two bonds together.</summary>
+    public static BondStatistics operator +(in BondStatistics a, in BondStatistics b) => new()
+    {
+        BytesSent = a.BytesSent + b.BytesSent,
+        BytesReceived = a.BytesReceived + b.BytesReceived,
+        FramingBytesSent = a.FramingBytesSent + b.FramingBytesSent,
+        BytesReinjected = a.BytesReinjected + b.BytesReinjected,
+        BytesDuplicated = a.BytesDuplicated + b.BytesDuplicated,
+        DuplicateBytesReceived = a.DuplicateBytesReceived + b.DuplicateBytesReceived,
+        Streams = a.Streams + b.Streams,
+        BufferedBytes = a.BufferedBytes + b.BufferedBytes,
+    };
 }

@@ -76,6 +76,9 @@ public sealed class RelayServer : IAsyncDisposable
     public Task<string?> CheckDomainAsync(CancellationToken stop) =>
         _options.Domain is null ? Task.FromResult<string?>(null) : DomainCheck.RunAsync(_options.Domain, _options.Listen, _options.TimeProvider, stop);
 
+    /// <summary>Its numbers now.</summary>
+    public RelayStatistics Snapshot() => _bonds is { } bonds ? new(bonds.Statistics, bonds.Bonds.Count) : new(default, 0);
+
     /// <summary>Makes a token and its join URL.</summary>
     /// <param name="name">For its operator.</param>
     /// <param name="address"><c>HOST[:PORT]</c> agents are to dial; null for what the relay knows of itself.</param>
@@ -220,3 +223,8 @@ public sealed class RelayServer : IAsyncDisposable
 
     private void Undo(IAsyncDisposable made) => _undo.Push(made.DisposeAsync);
 }
+
+/// <summary>A relay's numbers at one moment.</summary>
+/// <param name="Bytes">Counters since the relay started, over all bonds: sent is towards agents.</param>
+/// <param name="Agents">Bonds that are open, those without a network for the moment included.</param>
+public sealed record RelayStatistics(BondStatistics Bytes, int Agents);

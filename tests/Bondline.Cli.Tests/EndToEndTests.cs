@@ -224,7 +224,7 @@ public sealed class EndToEndTests : IAsyncDisposable
     [Fact]
     public async Task The_saved_login_is_used_and_statistics_come_every_second()
     {
-        var (_, join) = await StartRelayAsync();
+        var (relay, join) = await StartRelayAsync("--stats");
         var file = Path.Combine(_data, "join-url");
         await File.WriteAllTextAsync(file, join + "\n", Stop);
         await using var login = new TestHost(_settings);
@@ -236,6 +236,8 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.StartsWith($"tcp://{_address}:", (await ReadyAsync(agent)).Url, StringComparison.Ordinal);
         using var stats = JsonDocument.Parse(await agent.LineAsync("""{"event":"stats","""));
         Assert.Equal("active", stats.RootElement.GetProperty("paths")[0].GetProperty("state").GetString());
+        using var relayStats = JsonDocument.Parse(await relay.LineAsync("""{"event":"stats","upBytes":"""));
+        Assert.InRange(relayStats.RootElement.GetProperty("agents").GetInt32(), 0, 1);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
+using Bondline.Benchmarks;
 using Bondline.Lab;
 
 namespace Bondline.EndToEnd;
@@ -14,7 +15,7 @@ public sealed class NameTests : IAsyncDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-names-");
     private readonly HttpListener _service = new();
     private readonly HttpClient _visitor = new();
-    private readonly int _servicePort = FreePort(), _tlsPort = FreePort(), _httpPort = FreePort();
+    private readonly int _servicePort = LoopbackTunnels.FreePort(), _tlsPort = LoopbackTunnels.FreePort(), _httpPort = LoopbackTunnels.FreePort();
     private LabProcess? _relay, _agent;
 
     [Fact]
@@ -110,13 +111,6 @@ public sealed class NameTests : IAsyncDisposable
     {
         await process.SignalAsync("KILL");
         await process.DisposeAsync();
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private string Data => Path.Combine(_folder.FullName, "relay");

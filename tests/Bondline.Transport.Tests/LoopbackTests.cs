@@ -38,6 +38,22 @@ public sealed class LoopbackTests
     }
 
     [Fact]
+    public async Task The_hosts_counters_outlive_their_bonds()
+    {
+        await using var pair = new LoopbackPair();
+        await using (var link = await pair.OpenAsync())
+        {
+            await using var near = await link.Agent.OpenStreamAsync(Header);
+            await using var far = await Accept(link.Relay);
+            await TransferAsync(near, far, 1_000_000, seed: 1).WaitAsync(LoopbackPair.Patience);
+            await link.Agent.CloseAsync(ProtocolError.None, "over");
+            await link.Relay.Completion.WaitAsync(LoopbackPair.Patience);
+        }
+        while (pair.Host.Bonds.Count > 0) await Task.Yield();
+        Assert.InRange(pair.Host.Statistics.BytesReceived, 1_000_000, 1_000_100); // and the stream's header
+    }
+
+    [Fact]
     public async Task Many_streams_opened_by_both_ends_do_not_mix()
     {
         await using var pair = new LoopbackPair();

@@ -68,18 +68,8 @@ public sealed class TunnelAgent
         BondStatistics earlier;
         lock (_gate) (current, earlier) = (_bond, _earlierBonds);
         var snapshot = current?.Snapshot();
-        return new(Sum(earlier, snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []);
+        return new(earlier + (snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []);
     }
-
-    private static BondStatistics Sum(BondStatistics earlier, BondStatistics current) => current with
-    {
-        BytesSent = earlier.BytesSent + current.BytesSent,
-        BytesReceived = earlier.BytesReceived + current.BytesReceived,
-        FramingBytesSent = earlier.FramingBytesSent + current.FramingBytesSent,
-        BytesReinjected = earlier.BytesReinjected + current.BytesReinjected,
-        BytesDuplicated = earlier.BytesDuplicated + current.BytesDuplicated,
-        DuplicateBytesReceived = earlier.DuplicateBytesReceived + current.DuplicateBytesReceived,
-    };
 
     private string RelayName => _options.Join.Hosts[0].ToString();
 
@@ -127,7 +117,7 @@ public sealed class TunnelAgent
         lock (_gate)
         {
             if (_bond != ended) return;
-            _earlierBonds = Sum(_earlierBonds, last);
+            _earlierBonds += last with { Streams = 0, BufferedBytes = 0 };
             (_bond, _control) = (null, null);
         }
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Bondline.Relay;
@@ -72,15 +73,16 @@ internal static class RelayCommand
             Rules = { new LoggerFilterRule(null, "Bondline", line.GetValue(CommonOptions.Verbose) ? LogLevel.Debug : LogLevel.Warning, null) },
         });
         await using var relay = new RelayServer(options, loggers);
-        var check = Task.CompletedTask;
+        Task check = Task.CompletedTask, statistics = Task.CompletedTask;
         await relay.RunAsync(
             started =>
             {
                 Report(host, line, started);
                 check = CheckDomainAsync(host, started);
+                if (line.GetValue(CommonOptions.Stats)) statistics = EverySecond.RunAsync(() => ReportStatistics(host, line, started.Snapshot()), host.Stop.Drain);
             },
             host.Stop.Drain);
-        await check;
+        await Task.WhenAll(check, statistics);
     }
 
     private static void Report(CommandHost host, ParseResult line, RelayServer relay)
@@ -96,6 +98,18 @@ internal static class RelayCommand
         if (relay.FirstJoinUrl is not { } first) return;
         host.Output.WriteLine("The first token's join URL, shown only now; on the machine whose service is to be public, run");
         host.Output.WriteLine($"  bondline login {first.Format()}");
+    }
+
+    private static void ReportStatistics(CommandHost host, ParseResult line, RelayStatistics statistics)
+    {
+        var bytes = statistics.Bytes;
+        host.Output.WriteLine(line.GetValue(CommonOptions.Json)
+            ? JsonSerializer.Serialize(
+                new RelayStatsLine("stats", bytes.BytesReceived, bytes.BytesSent, bytes.FramingBytesSent, bytes.BytesReinjected, bytes.BytesDuplicated, bytes.DuplicateBytesReceived, bytes.Streams, statistics.Agents),
+                RelayJson.Lines.RelayStatsLine)
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"up {bytes.BytesReceived / 1e6:0.0} MB, down {bytes.BytesSent / 1e6:0.0} MB, {statistics.Agents} agents, {bytes.Streams} streams, reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB"));
     }
 
     private static async Task CheckDomainAsync(CommandHost host, RelayServer relay)

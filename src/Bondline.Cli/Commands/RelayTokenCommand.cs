@@ -72,10 +72,32 @@ internal sealed record TokenLine(string Event, string Name, string Id, DateTimeO
 
 internal sealed record ListeningLine(string Event, string? Domain, string Https, string Http, string TcpPorts);
 
+/// <summary>A relay's stats line; every counter is since the start, over all bonds.</summary>
+/// <param name="Event">Always <c>stats</c>.</param>
+/// <param name="UpBytes">Stream bytes from agents towards visitors.</param>
+/// <param name="DownBytes">Stream bytes towards agents.</param>
+/// <param name="FramingBytes">Frame headers and control frames sent.</param>
+/// <param name="ReinjectedBytes">Sent again on another subflow.</param>
+/// <param name="DuplicatedBytes">Small frames sent on two subflows on purpose.</param>
+/// <param name="DuplicatesReceivedBytes">Stream bytes that came again.</param>
+/// <param name="Streams">Open now, one of each agent's for control.</param>
+/// <param name="Agents">Bonds open now.</param>
+internal sealed record RelayStatsLine(
+    string Event,
+    long UpBytes,
+    long DownBytes,
+    long FramingBytes,
+    long ReinjectedBytes,
+    long DuplicatedBytes,
+    long DuplicatesReceivedBytes,
+    int Streams,
+    int Agents);
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TokenCreatedLine))]
 [JsonSerializable(typeof(TokenLine))]
 [JsonSerializable(typeof(ListeningLine))]
+[JsonSerializable(typeof(RelayStatsLine))]
 internal sealed partial class RelayJson : JsonSerializerContext
 {
     // As in EventJson: the lines never go into a page, and a join URL is to be read as it is.

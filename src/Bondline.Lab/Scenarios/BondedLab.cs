@@ -60,7 +60,7 @@ public sealed class BondedLab : ILabTunnel
     public async Task StartRelayAsync()
     {
         Relay = LabProcess.Start(Network.Relay, Network.Program,
-            ["relay", "--listen", $"{LabNetwork.Address}", "--https-port", $"{TlsPort}", "--http-port", $"{HttpPort}", "--tcp-ports", "7000-7099", "--domain", "lab.test", "--data", Path.Combine(_folder.FullName, "relay"), "--json"],
+            ["relay", "--listen", $"{LabNetwork.Address}", "--https-port", $"{TlsPort}", "--http-port", $"{HttpPort}", "--tcp-ports", "7000-7099", "--domain", "lab.test", "--data", Path.Combine(_folder.FullName, "relay"), "--json", "--stats"],
             _environment);
         await Relay.WaitForLineAsync("\"listening\"", StartLimit);
         if (_environment.ContainsKey("BONDLINE_RELAY")) return;
@@ -106,19 +106,20 @@ public sealed class BondedLab : ILabTunnel
         }
     }
 
-    /// <summary>The agent's own numbers, from the next line of them, a second apart.</summary>
-    public async Task<SentBytes?> SentAsync()
+    /// <summary>The own numbers of the agent, or downward of the relay, from the next line of them, a second apart.</summary>
+    public async Task<SentBytes?> SentAsync(Flow flow)
     {
-        while (Agent.TryReadLine(out _))
+        var (sender, newBytes) = flow == Flow.Up ? (Agent, "upBytes") : (Relay, "downBytes");
+        while (sender.TryReadLine(out _))
         {
             // what was printed before now
         }
         while (true)
         {
-            using var json = JsonDocument.Parse(await ReadAgentAsync());
+            using var json = JsonDocument.Parse(await ReadAsync(sender));
             var root = json.RootElement;
             if (root.GetProperty("event").GetString() == "stats")
-                return new(Number("upBytes"), Number("framingBytes"), Number("reinjectedBytes"), Number("duplicatedBytes"));
+                return new(Number(newBytes), Number("framingBytes"), Number("reinjectedBytes"), Number("duplicatedBytes"));
 
             long Number(string name) => root.GetProperty(name).GetInt64();
         }
@@ -129,11 +130,7 @@ public sealed class BondedLab : ILabTunnel
         new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);
 
     /// <summary>The next line the agent prints.</summary>
-    public async Task<string> ReadAgentAsync()
-    {
-        using var late = new CancellationTokenSource(StartLimit);
-        return await Agent.ReadLineAsync(late.Token) ?? throw new LabException($"The agent ended: {Agent.Error}");
-    }
+    public Task<string> ReadAgentAsync() => ReadAsync(Agent);
 
     public async ValueTask DisposeAsync()
     {
@@ -141,6 +138,12 @@ public sealed class BondedLab : ILabTunnel
         if (Relay is not null) await Relay.DisposeAsync();
         await Network.DisposeAsync();
         _folder.Delete(recursive: true);
+    }
+
+    private static async Task<string> ReadAsync(LabProcess program)
+    {
+        using var late = new CancellationTokenSource(StartLimit);
+        return await program.ReadLineAsync(late.Token) ?? throw new LabException($"The program ended: {program.Error}");
     }
 
     private async Task WaitUntilReadyAsync(int tunnels)

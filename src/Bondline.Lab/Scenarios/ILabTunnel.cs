@@ -8,8 +8,8 @@ public interface ILabPeer : IAsyncDisposable
 {
     LabNetwork Network { get; }
 
-    /// <summary>What it has sent from the laptop so far; null if it does not count.</summary>
-    Task<SentBytes?> SentAsync();
+    /// <summary>What it has sent that way so far; null if it does not count.</summary>
+    Task<SentBytes?> SentAsync(Flow flow);
 }
 
 /// <summary>Something that leads visitors behind the relay to services on the laptop: ours, or one to compare it with.</summary>

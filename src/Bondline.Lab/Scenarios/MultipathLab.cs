@@ -10,7 +10,7 @@ public sealed class MultipathLab : ILabPeer
 
     public static async Task<MultipathLab> StartAsync(LabOptions options) => new(await LabNetwork.StartAsync(options with { UseMultipathTcp = true }));
 
-    public Task<SentBytes?> SentAsync() => Task.FromResult<SentBytes?>(null);
+    public Task<SentBytes?> SentAsync(Flow flow) => Task.FromResult<SentBytes?>(null);
 
     public ValueTask DisposeAsync() => Network.DisposeAsync();
 }

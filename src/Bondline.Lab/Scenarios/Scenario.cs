@@ -90,7 +90,7 @@ public static class Scenario
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
         await Task.Delay(warmUp);
-        var sentBefore = await lab.SentAsync();
+        var sentBefore = await lab.SentAsync(flow);
         await traffic.Receiver.ReportAsync();
         var before = await lab.Network.CountersAsync();
         await Task.Delay(duration);
@@ -119,7 +119,7 @@ public static class Scenario
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
         await Task.Delay(TimeSpan.FromSeconds(4));
-        var sentBefore = await lab.SentAsync();
+        var sentBefore = await lab.SentAsync(flow);
         var before = (await traffic.Receiver.ReportAsync()).Bulk!;
         var at = before.Start + before.Microseconds;
         await BeginAsync(lab.Network[link], fault);
@@ -154,7 +154,7 @@ public static class Scenario
             ? await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = tunnel.Visit(echo.Port) })
             : await StartMultipathAsync(lab, lab.Network.Laptop, new(TrafficRole.Ping) { Connect = new(LabNetwork.Address, echo.Port) });
         await Task.Delay(warmUp);
-        var sentBefore = await lab.SentAsync();
+        var sentBefore = await lab.SentAsync(flow);
         await ping.ReportAsync();
         await traffic.Receiver.ReportAsync();
         await Task.Delay(duration);
@@ -202,9 +202,8 @@ public static class Scenario
 
     internal static string After(SentBytes? sent) => sent is null ? "" : $", {sent}";
 
-    /// <summary>The laptop's numbers, so only for what it sends.</summary>
     private static async Task<SentBytes?> SentSinceAsync(ILabPeer lab, Flow flow, SentBytes? before) =>
-        flow == Flow.Up && before is not null && await lab.SentAsync() is { } after ? after - before : null;
+        before is not null && await lab.SentAsync(flow) is { } after ? after - before : null;
 
     private static double LinkMegabits(LinkCounters before, LinkCounters after, Flow flow, TimeSpan duration)
     {

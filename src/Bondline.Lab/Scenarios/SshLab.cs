@@ -35,7 +35,7 @@ public sealed class SshLab : ILabTunnel
         }
     }
 
-    public Task<SentBytes?> SentAsync() => Task.FromResult<SentBytes?>(null);
+    public Task<SentBytes?> SentAsync(Flow flow) => Task.FromResult<SentBytes?>(null);
 
     public async Task OpenAsync(params int[] localPorts)
     {

@@ -26,6 +26,8 @@ public sealed class BondHost : IAsyncDisposable
     private readonly Dictionary<(string Token, Guid Instance), RelayBond> _byInstance = [];
     private readonly Dictionary<string, int> _countByToken = [];
     private readonly HashSet<Task> _running = [];
+    private readonly HashSet<RelayBond> _counted = []; // until their last numbers are in _ended
+    private BondStatistics _ended;
     private bool _isStopped;
 
     public BondHost(BondHostOptions options)
@@ -51,6 +53,19 @@ public sealed class BondHost : IAsyncDisposable
         get
         {
             lock (_gate) return [.. _bonds.Values];
+        }
+    }
+
+    /// <summary>Counters since the start over all bonds, ended ones included, and what the live ones hold. They never fall.</summary>
+    public BondStatistics Statistics
+    {
+        get
+        {
+            RelayBond[] counted;
+            BondStatistics sum;
+            lock (_gate) (counted, sum) = ([.. _counted], _ended);
+            foreach (var bond in counted) sum += bond.Driver.Snapshot().Statistics;
+            return sum;
         }
     }
 
@@ -186,7 +201,12 @@ public sealed class BondHost : IAsyncDisposable
             await HandshakeExchange.SendAsync(socket, handshake.Transmit);
             var pump = bond.Driver.TryAttach(socket, new SubflowId(0), SubflowPolicy.Normal, rtt, remote?.ToString() ?? "");
             _context.Log.BondOpened(id, $"{request.Token.Id} at {remote}");
-            lock (_gate) _running.Add(RunAsync(bond));
+            lock (_gate)
+            {
+                _counted.Add(bond);
+                _running.Add(RunAsync(bond));
+            }
+
             return pump;
         }
         catch
@@ -288,7 +308,13 @@ public sealed class BondHost : IAsyncDisposable
         }
 
         await bond.Driver.Closed;
-        lock (_gate) Remove(bond);
+        var last = bond.Driver.Snapshot().Statistics;
+        lock (_gate)
+        {
+            Remove(bond);
+            _counted.Remove(bond);
+            _ended += last with { Streams = 0, BufferedBytes = 0 };
+        }
     }
 
     private async Task SweepAsync()
