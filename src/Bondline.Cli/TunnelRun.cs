@@ -37,20 +37,27 @@ internal static class TunnelRun
             await using var embedded = join is null ? await EmbeddedRelay.StartAsync(tunnelSettings.IsLan, host.Stop.Drain) : null;
             if (embedded is not null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
             var report = Report(host, line);
-            var agent = new TunnelAgent(
-                new TunnelAgentOptions
-                {
-                    Join = embedded?.Join ?? join!,
-                    Instance = held?.Id ?? Guid.NewGuid(),
-                    Tunnels = tunnels,
-                    Paths = tunnelSettings.Paths.Rules,
-                    PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
-                    IsTakeover = tunnelSettings.IsTakeover,
-                    Log = line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : SilentTransportLog.Instance,
-                },
-                report);
+            var options = new TunnelAgentOptions
+            {
+                Join = embedded?.Join ?? join!,
+                Instance = held?.Id ?? Guid.NewGuid(),
+                Tunnels = tunnels,
+                Paths = tunnelSettings.Paths.Rules,
+                PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
+                IsTakeover = tunnelSettings.IsTakeover,
+                Log = line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : SilentTransportLog.Instance,
+            };
+            var agent = new TunnelAgent(options, report);
+            using var stopping = line.GetValue(CommonOptions.Quiet) ? default : host.Stop.Drain.Register(() => Announce(host, agent, options.DrainTime));
             return await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
         }
+    }
+
+    /// <summary>Whoever pressed Ctrl-C sees why the process is still there.</summary>
+    private static void Announce(CommandHost host, TunnelAgent agent, TimeSpan drainTime)
+    {
+        if (agent.Snapshot().Streams is > 0 and var open)
+            host.Error.WriteLine($"Stopping: {open} {(open == 1 ? "connection has" : "connections have")} {drainTime.TotalSeconds:0} s to finish; Ctrl-C again ends at once.");
     }
 
     private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics)

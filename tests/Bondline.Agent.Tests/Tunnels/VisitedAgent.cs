@@ -19,11 +19,21 @@ internal sealed class VisitedAgent(TestRelay relay, LocalService service, Runnin
         var relay = new TestRelay();
         var service = new LocalService();
         var running = new RunningAgent(new TunnelAgentOptions { Join = relay.Join, Instance = Guid.NewGuid(), Tunnels = [new(service.Target)], DrainTime = drainTime });
-        var agent = await relay.AgentAsync();
-        await agent.AcceptTunnelAsync();
-        await running.ToldAsync();
-        await service.SkipProbeAsync();
-        return new(relay, service, running, agent, await agent.VisitAsync(), await service.AcceptAsync());
+        try
+        {
+            var agent = await relay.AgentAsync();
+            await agent.AcceptTunnelAsync();
+            await running.ToldAsync();
+            await service.SkipProbeAsync();
+            return new(relay, service, running, agent, await agent.VisitAsync(), await service.AcceptAsync());
+        }
+        catch
+        {
+            await running.DisposeAsync();
+            service.Dispose();
+            await relay.DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()

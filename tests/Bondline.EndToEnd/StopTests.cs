@@ -1,0 +1,117 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Bondline.Lab;
+
+namespace Bondline.EndToEnd;
+
+/// <summary>Ctrl-C as a shell sends it, to an agent with its own relay whose visitor is connected.</summary>
+public sealed class StopTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-stop-");
+    private readonly TcpListener _service = new(IPAddress.Loopback, 0);
+    private readonly TcpClient _visitor = new();
+    private LabProcess? _agent;
+
+    [Fact]
+    public async Task The_first_lets_connections_finish()
+    {
+        var agent = await StartVisitedAsync();
+        await InterruptAsync(agent);
+        await AssertEchoAsync(2);
+        var stream = _visitor.GetStream();
+        _visitor.Client.Shutdown(SocketShutdown.Send);
+        Assert.Equal(0, await stream.ReadAsync(new byte[1]));
+        Assert.Equal(0, (await EndAsync(agent)).ExitCode);
+    }
+
+    [Fact]
+    public async Task The_second_ends_at_once()
+    {
+        var agent = await StartVisitedAsync();
+        await InterruptAsync(agent);
+        await agent.SignalAsync("INT");
+        Assert.Equal(130, (await EndAsync(agent)).ExitCode);
+        try
+        {
+            Assert.Equal(0, await _visitor.GetStream().ReadAsync(new byte[1]));
+        }
+        catch (IOException reset)
+        {
+            Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(reset.InnerException).SocketErrorCode);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_agent is not null) await _agent.DisposeAsync();
+        _visitor.Dispose();
+        _service.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    private async Task<LabProcess> StartVisitedAsync()
+    {
+        _service.Start();
+        _ = EchoAsync();
+        var port = ((IPEndPoint)_service.LocalEndpoint).Port;
+        _agent = LabProcess.Start(null, AttackedRelay.Program, ["tcp", $"{port}", "--json"], new Dictionary<string, string> { ["XDG_CONFIG_HOME"] = _folder.FullName });
+        using var ready = JsonDocument.Parse(await _agent.WaitForLineAsync("\"ready\"", Patience));
+        var url = new Uri(ready.RootElement.GetProperty("url").GetString()!);
+        await _visitor.ConnectAsync(url.Host, url.Port);
+        await AssertEchoAsync(1);
+        return _agent;
+    }
+
+    /// <summary>The first Ctrl-C, and the word that it was heard: a second one before that is the same one to the system.</summary>
+    private static async Task InterruptAsync(LabProcess agent)
+    {
+        await agent.SignalAsync("INT");
+        using var late = new CancellationTokenSource(Patience);
+        while (!agent.Error.Contains("Stopping: 1 connection has ", StringComparison.Ordinal)) await Task.Delay(1, late.Token);
+    }
+
+    private static async Task<ProcessResult> EndAsync(LabProcess agent)
+    {
+        using var late = new CancellationTokenSource(Patience);
+        return await agent.WaitAsync(late.Token);
+    }
+
+    private async Task AssertEchoAsync(byte value)
+    {
+        var bytes = new[] { value };
+        await _visitor.GetStream().WriteAsync(bytes);
+        bytes[0] = 0;
+        await _visitor.GetStream().ReadExactlyAsync(bytes).AsTask().WaitAsync(Patience);
+        Assert.Equal(value, bytes[0]);
+    }
+
+    private async Task EchoAsync()
+    {
+        try
+        {
+            while (true) _ = EchoAsync(await _service.AcceptTcpClientAsync());
+        }
+        catch (Exception over) when (over is SocketException or ObjectDisposedException)
+        {
+            // the test is over
+        }
+
+        static async Task EchoAsync(TcpClient client)
+        {
+            using (client)
+            {
+                try
+                {
+                    await client.GetStream().CopyToAsync(client.GetStream());
+                }
+                catch (IOException)
+                {
+                    // reset
+                }
+            }
+        }
+    }
+}
