@@ -79,18 +79,15 @@ public sealed class BondStream : Stream
         return length >= 0 ? new(length) : ReadSlowlyAsync(buffer, wait, cancellationToken);
     }
 
-    /// <summary>Reads without a copy: appends the pooled segments that hold the bytes; <see cref="ReturnParts"/> returns them. It waits without holding any.</summary>
+    /// <summary>Reads without a copy: appends the pooled segments that hold the bytes; <see cref="ReturnParts"/> returns them.</summary>
     /// <param name="parts">Where they are appended, in order, 8 KiB at most each.</param>
     /// <param name="most">How many parts.</param>
-    /// <returns>Bytes; 0 at the peer's end of stream.</returns>
+    /// <param name="wait">When to ask again; to be awaited once.</param>
+    /// <returns>Bytes; 0 at the peer's end of stream; -1 if there are none yet.</returns>
     /// <exception cref="BondStreamException">As for <see cref="ReadAsync(Memory{byte}, CancellationToken)"/>.</exception>
-    internal ValueTask<int> TakeAsync(List<ArraySegment<byte>> parts, int most)
-    {
-        var length = TryRead(new(parts, most), out var wait);
-        return length >= 0 ? new(length) : TakeSlowlyAsync(parts, most, wait);
-    }
+    internal int TryTake(List<ArraySegment<byte>> parts, int most, out ValueTask wait) => TryRead(new(parts, most), out wait);
 
-    /// <summary>Returns segments of <see cref="TakeAsync"/> or <see cref="RentParts"/>, and removes them from the list.</summary>
+    /// <summary>Returns segments of <see cref="TryTake"/> or <see cref="RentParts"/>, and removes them from the list.</summary>
     internal void ReturnParts(List<ArraySegment<byte>> parts, int index, int count)
     {
         for (var i = index; i < index + count; i++) _driver.Bond.Options.Segments.Return(parts[i].Array!);
@@ -105,17 +102,21 @@ public sealed class BondStream : Stream
         return written == buffer.Length ? default : WriteSlowlyAsync(buffer[written..], wait, cancellationToken);
     }
 
-    /// <summary>Rents segments for <see cref="GiveAsync"/>.</summary>
+    /// <summary>Rents segments for <see cref="TryGive"/>.</summary>
     internal void RentParts(List<ArraySegment<byte>> parts, int count)
     {
         for (var i = 0; i < count; i++) parts.Add(_driver.Bond.Options.Segments.Rent(SegmentPool.LargeLength));
     }
 
-    /// <summary>As <see cref="WriteAsync(ReadOnlyMemory{byte}, CancellationToken)"/>, without a copy of whole segments; the list is empty when all is taken.</summary>
-    internal ValueTask GiveAsync(List<ArraySegment<byte>> parts)
+    /// <summary>Writes without a copy of whole segments; those taken are removed from the list.</summary>
+    /// <param name="parts">From <see cref="RentParts"/>, and filled.</param>
+    /// <param name="wait">When to try again; to be awaited once.</param>
+    /// <returns>True if all was taken.</returns>
+    /// <exception cref="BondStreamException">As for <see cref="WriteAsync(ReadOnlyMemory{byte}, CancellationToken)"/>.</exception>
+    internal bool TryGive(List<ArraySegment<byte>> parts, out ValueTask wait)
     {
-        TryWrite(new(parts), out var wait);
-        return parts.Count == 0 ? default : GiveSlowlyAsync(parts, wait);
+        TryWrite(new(parts), out wait);
+        return parts.Count == 0;
     }
 
     /// <summary>Ends our sending direction: the peer reads end of stream after what was written. Reading goes on.</summary>
@@ -280,17 +281,6 @@ public sealed class BondStream : Stream
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<int> TakeSlowlyAsync(List<ArraySegment<byte>> parts, int most, ValueTask wait)
-    {
-        while (true)
-        {
-            await wait;
-            var length = TryRead(new(parts, most), out wait);
-            if (length >= 0) return length;
-        }
-    }
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask WriteSlowlyAsync(ReadOnlyMemory<byte> buffer, ValueTask wait, CancellationToken cancellationToken)
     {
@@ -301,16 +291,6 @@ public sealed class BondStream : Stream
 
             buffer = buffer[TryWrite(new(buffer.Span), out wait)..];
             if (buffer.IsEmpty) return;
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask GiveSlowlyAsync(List<ArraySegment<byte>> parts, ValueTask wait)
-    {
-        while (parts.Count > 0)
-        {
-            await wait;
-            TryWrite(new(parts), out wait);
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 
 namespace Bondline.Transport;
 
@@ -65,7 +64,7 @@ public sealed class SocketCopy
                     }
 
                     if (read == 0) return;
-                    await _stream.GiveAsync(parts);
+                    while (!_stream.TryGive(parts, out var room)) await room;
                     isBulk = read >= SmallBuffer.Length;
                 }
                 else
@@ -105,10 +104,25 @@ public sealed class SocketCopy
             _socket.Blocking = false;
             for (var rounds = 0; ;)
             {
-                var take = _stream.TakeAsync(parts, PartsPerSend);
-                rounds = take.IsCompleted ? rounds + 1 : 0;
-                if (await take == 0) return;
-                await SendAsync(parts);
+                int taken;
+                rounds++;
+                while ((taken = _stream.TryTake(parts, PartsPerSend, out var bytes)) < 0)
+                {
+                    rounds = 0;
+                    await bytes;
+                }
+
+                if (taken == 0) return;
+                while (parts.Count > 0)
+                {
+                    if (parts.Count > 1) SendNow(parts);
+                    if (parts.Count == 0) break;
+                    var send = _socket.SendAsync(parts[0], SocketFlags.None);
+                    var hasWaited = !send.IsCompleted;
+                    RemoveSent(parts, await send);
+                    if (hasWaited && parts.Count > 0) await Task.Yield(); // bulk is not for the thread that waits for many sockets
+                }
+
                 if (rounds < RoundsPerTurn) continue;
                 await Task.Yield();
                 rounds = 0;
@@ -142,26 +156,12 @@ public sealed class SocketCopy
         };
     }
 
-    /// <summary>Sends all and gives it back.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask SendAsync(List<ArraySegment<byte>> parts)
+    /// <summary>Sends what the socket takes at once, many parts with one system call.</summary>
+    private void SendNow(List<ArraySegment<byte>> parts)
     {
-        while (parts.Count > 0)
-        {
-            // Many parts cost one system call; a single one can wait until there is room again.
-            if (parts.Count > 1)
-            {
-                var sent = _socket.Send(parts, SocketFlags.None, out var error);
-                if (error is not (SocketError.Success or SocketError.WouldBlock)) throw new SocketException((int)error);
-                RemoveSent(parts, sent);
-            }
-
-            if (parts.Count == 0) return;
-            var send = _socket.SendAsync(parts[0], SocketFlags.None);
-            var hasWaited = !send.IsCompleted;
-            RemoveSent(parts, await send);
-            if (hasWaited && parts.Count > 0) await Task.Yield(); // bulk is not for the thread that waits for many sockets
-        }
+        var sent = _socket.Send(parts, SocketFlags.None, out var error);
+        if (error is not (SocketError.Success or SocketError.WouldBlock)) throw new SocketException((int)error);
+        RemoveSent(parts, sent);
     }
 
     private void RemoveSent(List<ArraySegment<byte>> parts, int sent)

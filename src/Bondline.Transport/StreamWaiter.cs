@@ -6,8 +6,9 @@ namespace Bondline.Transport;
 /// <remarks>
 /// <see cref="IsArmed"/> changes only under the bond's lock; who clears it must complete the wait, outside the lock, exactly once.
 /// Continuations run on the thread pool, for the thread that completes a wait belongs to a subflow, unless the stream says that its own are short.
+/// It queues itself there: what the runtime queues for a continuation is a new object each time.
 /// </remarks>
-internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
+internal sealed class StreamWaiter(Lock gate) : IValueTaskSource, IThreadPoolWorkItem
 {
     private ManualResetValueTaskSourceCore<bool> _core = new();
 
@@ -33,7 +34,14 @@ internal sealed class StreamWaiter(Lock gate) : IValueTaskSource
 
     public void Complete(bool isInline)
     {
-        _core.RunContinuationsAsynchronously = !isInline;
+        if (isInline) Execute();
+        else ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
+    }
+
+    /// <summary>Runs what waits, on this thread.</summary>
+    public void Execute()
+    {
+        _core.RunContinuationsAsynchronously = false;
         _core.SetResult(true);
     }
 

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Bondline.Protocol;
 
 /// <summary>The bytes of a stream from the first unacknowledged one to the last written, in pooled segments. Empty, it holds nothing.</summary>
@@ -6,7 +8,9 @@ internal struct SendBuffer(SegmentPool pool)
     // Small enough that thousands of streams with a few bytes each stay cheap, large enough that a frame spans at most two.
     private const int FirstSegmentLength = SegmentPool.SmallLength, SegmentLength = SegmentPool.LargeLength;
 
-    private (byte[] Array, ulong Start, int Length)[]? _segments; // a ring
+    private const int SmallRing = 64;
+
+    private (byte[] Array, ulong Start, int Length)[]? _segments; // a ring; one of over SmallRing is rented, for bulk needs it again and again
     private int _head, _count;
     private long _wasted;
 
@@ -68,7 +72,7 @@ internal struct SendBuffer(SegmentPool pool)
             _head = (_head + 1) % _segments!.Length;
             _count--;
         }
-        if (_count == 0 && _segments is { Length: > 64 }) _segments = null;
+        if (_count == 0 && _segments is { Length: > SmallRing }) ReturnRing();
     }
 
     /// <summary>Gives everything back.</summary>
@@ -79,7 +83,7 @@ internal struct SendBuffer(SegmentPool pool)
             pool.Return(At(_count - 1).Array);
             At(_count - 1) = default;
         }
-        _segments = null;
+        if (_segments is not null) ReturnRing();
         _wasted = 0;
         Start = End;
     }
@@ -107,10 +111,18 @@ internal struct SendBuffer(SegmentPool pool)
 
     private void Grow()
     {
-        var larger = new (byte[], ulong, int)[_segments!.Length * 2];
+        var wanted = _segments!.Length * 2;
+        var larger = wanted > SmallRing ? ArrayPool<(byte[], ulong, int)>.Shared.Rent(wanted) : new (byte[], ulong, int)[wanted];
         for (var i = 0; i < _count; i++) larger[i] = At(i);
+        ReturnRing();
         _segments = larger;
         _head = 0;
+    }
+
+    private void ReturnRing()
+    {
+        if (_segments!.Length > SmallRing) ArrayPool<(byte[], ulong, int)>.Shared.Return(_segments, clearArray: true);
+        _segments = null;
     }
 
     private readonly ref (byte[] Array, ulong Start, int Length) At(int index) => ref _segments![(_head + index) % _segments.Length];
