@@ -36,6 +36,42 @@ public class PathTests
     }
 
     [Fact]
+    public async Task A_network_that_is_plugged_in_joins_and_leaves_when_pulled_out()
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks, "eth0,usb0,phone0");
+        await lab.StartAgentAsync(Service.Port);
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Service });
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Service.Port) });
+
+        await IpAsync(lab.Network.Laptop, $"link add phone0 type veth peer name r-phone0 netns {lab.Network.Relay.Name}");
+        await IpAsync(lab.Network.Relay, "addr add 10.77.9.1/24 dev r-phone0");
+        await IpAsync(lab.Network.Relay, "link set r-phone0 up");
+        await IpAsync(lab.Network.Laptop, "addr add 10.77.9.2/24 dev phone0");
+        await IpAsync(lab.Network.Laptop, "link set phone0 up");
+        await IpAsync(lab.Network.Laptop, "route add default via 10.77.9.1 dev phone0 metric 900");
+        await WaitForAsync("active");
+        await receiver.ReportAsync();
+        var together = (await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(1))).Bulk!.MegabitsPerSecond;
+        Assert.True(together > 65, $"{together:0.0} Mbit/s, and 60 were there before it"); // a veth has no limit
+
+        await IpAsync(lab.Network.Laptop, "link del phone0");
+        await WaitForAsync("closed");
+        await receiver.ReportAsync();
+        var without = (await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(1))).Bulk!.MegabitsPerSecond;
+        Assert.True(without > 30, $"{without:0.0} Mbit/s");
+
+        async Task WaitForAsync(string state)
+        {
+            while (await lab.ReadAgentAsync() is { } line && !(line.Contains("\"path\":\"phone0\"", StringComparison.Ordinal) && line.Contains($"\"state\":\"{state}\"", StringComparison.Ordinal)))
+            {
+                // the others' lines
+            }
+        }
+
+        static async Task IpAsync(Linux.NetworkNamespace inside, string arguments) => (await LabProcess.RunAsync(inside, "ip", arguments.Split(' '))).ThrowIfFailed($"ip {arguments}");
+    }
+
+    [Fact]
     public async Task A_strict_filter_that_drops_a_paths_replies_is_explained_once()
     {
         await using var lab = await BondedLab.StartAsync(TwoLinks);
