@@ -23,7 +23,7 @@ public sealed class LoopbackTests
     private static async Task AssertFasterAsync(string kind, double least)
     {
         await using var comparison = await AgainstSsh.StartAsync(AttackedRelay.Program);
-        var best = await Measured.BestOfTwoAsync($"loopback, {kind}", MeasureAsync, result => result.Ratio >= least);
+        var best = await Measured.BestOfTwoOfAllProcessorAsync($"loopback, {kind}", MeasureAsync, result => result.Ratio >= least);
         Assert.True(best.Ratio >= least, $"{best}");
 
         // The host's speed varies within seconds.
