@@ -139,7 +139,7 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
             .. localPorts.SelectMany((local, i) => new[] { "-R", $"{Ssh[i]}:127.0.0.1:{local}" }), "root@127.0.0.1",
         ]);
         // ssh says on standard error when a forward stands; there is no line for it on standard output.
-        await UntilAsync(() => client.Error.Split("remote forward success").Length > localPorts.Length, "ssh did not forward");
+        await client.WaitForErrorAsync(error => error.Split("remote forward success").Length > localPorts.Length, "every forward stands", StartLimit);
     }
 
     private static async Task UntilAsync(Func<bool> isSo, string otherwise)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
@@ -23,7 +24,7 @@ public sealed class StopTests : IAsyncDisposable
         await AssertEchoAsync(2);
         var stream = _visitor.GetStream();
         _visitor.Client.Shutdown(SocketShutdown.Send);
-        Assert.Equal(0, await stream.ReadAsync(new byte[1]));
+        Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(Patience));
         Assert.Equal(0, (await EndAsync(agent)).ExitCode);
     }
 
@@ -32,16 +33,12 @@ public sealed class StopTests : IAsyncDisposable
     {
         var agent = await StartVisitedAsync();
         await InterruptAsync(agent);
+        var watch = Stopwatch.StartNew();
         await agent.SignalAsync("INT");
         Assert.Equal(130, (await EndAsync(agent)).ExitCode);
-        try
-        {
-            Assert.Equal(0, await _visitor.GetStream().ReadAsync(new byte[1]));
-        }
-        catch (IOException reset)
-        {
-            Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(reset.InnerException).SocketErrorCode);
-        }
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}, and the connection alone would have had two seconds");
+        var reset = await Assert.ThrowsAsync<IOException>(() => _visitor.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Patience));
+        Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(reset.InnerException).SocketErrorCode);
     }
 
     public async ValueTask DisposeAsync()
@@ -69,8 +66,7 @@ public sealed class StopTests : IAsyncDisposable
     private static async Task InterruptAsync(LabProcess agent)
     {
         await agent.SignalAsync("INT");
-        using var late = new CancellationTokenSource(Patience);
-        while (!agent.Error.Contains("Stopping: 1 connection has ", StringComparison.Ordinal)) await Task.Delay(1, late.Token);
+        await agent.WaitForErrorAsync(error => error.Contains("Stopping: 1 connection has ", StringComparison.Ordinal), "that it is stopping", Patience);
     }
 
     private static async Task<ProcessResult> EndAsync(LabProcess agent)

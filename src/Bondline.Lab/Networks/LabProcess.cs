@@ -25,6 +25,7 @@ public sealed class LabProcess : IAsyncDisposable
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(KeptLines) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly StringBuilder _error = new();
     private readonly Task _readingOutput, _readingError;
+    private TaskCompletionSource _moreError = new(TaskCreationOptions.RunContinuationsAsynchronously); // under the lock of _error
     private bool _isDisposed;
 
     private LabProcess(Process process, string name)
@@ -122,6 +123,34 @@ public sealed class LabProcess : IAsyncDisposable
         throw new LabException($"{_name} ended without printing \"{text}\". {Error.Trim()}");
     }
 
+    /// <summary>Waits until what it has written to standard error is as wanted.</summary>
+    /// <param name="holds">Whether it is; asked again with every line.</param>
+    /// <param name="what">Named if it does not come.</param>
+    /// <param name="limit">For all of it.</param>
+    /// <exception cref="LabException">It ended, or <paramref name="limit"/> passed.</exception>
+    public async Task WaitForErrorAsync(Func<string, bool> holds, string what, TimeSpan limit)
+    {
+        using var late = new CancellationTokenSource(limit);
+        while (true)
+        {
+            Task more;
+            lock (_error)
+            {
+                if (holds(_error.ToString())) return;
+                more = _moreError.Task;
+            }
+            if (_readingError.IsCompleted) throw new LabException($"{_name} ended without: {what}. {Error.Trim()}");
+            try
+            {
+                await Task.WhenAny(more, _readingError).WaitAsync(late.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                throw new LabException($"{_name} did not write within {limit.TotalSeconds} s: {what}. {Error.Trim()}");
+            }
+        }
+    }
+
     /// <summary>Waits until it has ended. <see cref="ProcessResult.Output"/> is what nobody read.</summary>
     public async Task<ProcessResult> WaitAsync(CancellationToken stop = default)
     {
@@ -181,8 +210,13 @@ public sealed class LabProcess : IAsyncDisposable
     private async Task ReadErrorAsync()
     {
         while (await _process.StandardError.ReadLineAsync() is { } line)
+        {
             lock (_error)
-                if (_error.Length < 64 << 10)
-                    _error.Append(line).Append('\n');
+            {
+                if (_error.Length < 64 << 10) _error.Append(line).Append('\n');
+                _moreError.SetResult();
+                _moreError = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
     }
 }

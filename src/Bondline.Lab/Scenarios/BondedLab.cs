@@ -94,8 +94,9 @@ public sealed class BondedLab : ILabTunnel
     public async Task WaitForAllPathsAsync()
     {
         var waiting = Network.Links.Select(link => link.Name).ToHashSet();
+        using var late = Deadline();
         foreach (var line in _events) Note(line);
-        while (waiting.Count > 0) Note(await ReadAgentAsync());
+        while (waiting.Count > 0) Note(await ReadAsync(Agent, $"{string.Join(", ", waiting)} active", late.Token));
 
         void Note(string line)
         {
@@ -114,9 +115,10 @@ public sealed class BondedLab : ILabTunnel
         {
             // what was printed before now
         }
+        using var late = Deadline();
         while (true)
         {
-            using var json = JsonDocument.Parse(await ReadAsync(sender));
+            using var json = JsonDocument.Parse(await ReadAsync(sender, "statistics", late.Token));
             var root = json.RootElement;
             if (root.GetProperty("event").GetString() == "stats")
                 return new(Number(newBytes), Number("framingBytes"), Number("reinjectedBytes"), Number("duplicatedBytes"));
@@ -129,8 +131,18 @@ public sealed class BondedLab : ILabTunnel
     public System.Net.IPEndPoint Visit(int localPort) =>
         new(LabNetwork.Address, new Uri(Urls.First(url => url.Key.EndsWith($":{localPort}", StringComparison.Ordinal)).Value).Port);
 
-    /// <summary>The next line the agent prints.</summary>
-    public Task<string> ReadAgentAsync() => ReadAsync(Agent);
+    /// <summary>Reads what the agent prints until a line is what is waited for; twenty seconds at most.</summary>
+    /// <param name="holds">Whether it is; asked once for each line.</param>
+    /// <param name="what">Named if it does not come.</param>
+    /// <exception cref="LabException">It did not come.</exception>
+    public async Task WaitForAgentAsync(Func<string, bool> holds, string what)
+    {
+        using var late = Deadline();
+        while (!holds(await ReadAsync(Agent, what, late.Token)))
+        {
+            // another line
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -140,19 +152,29 @@ public sealed class BondedLab : ILabTunnel
         _folder.Delete(recursive: true);
     }
 
-    private static async Task<string> ReadAsync(LabProcess program)
+    // For all of a wait: with --stats a line comes every second, whatever else does not.
+    private static CancellationTokenSource Deadline() => new(StartLimit);
+
+    private static async Task<string> ReadAsync(LabProcess program, string what, CancellationToken late)
     {
-        using var late = new CancellationTokenSource(StartLimit);
-        return await program.ReadLineAsync(late.Token) ?? throw new LabException($"The program ended: {program.Error}");
+        try
+        {
+            return await program.ReadLineAsync(late) ?? throw new LabException($"The program ended before it printed: {what}. {program.Error}");
+        }
+        catch (OperationCanceledException)
+        {
+            throw new LabException($"The program did not print within {StartLimit.TotalSeconds} s: {what}. {program.Error}");
+        }
     }
 
     private async Task WaitUntilReadyAsync(int tunnels)
     {
         var urls = new Dictionary<string, string>();
         _events.Clear();
+        using var late = Deadline();
         while (urls.Count < tunnels)
         {
-            var line = await ReadAgentAsync();
+            var line = await ReadAsync(Agent, "every tunnel ready", late.Token);
             _events.Add(line);
             using var json = JsonDocument.Parse(line);
             var root = json.RootElement;

@@ -48,12 +48,7 @@ public sealed class SshLab : ILabTunnel
             .. _ports.SelectMany(port => new[] { "-R", $"{LabNetwork.Address}:{port.Value}:127.0.0.1:{port.Key}" }), $"root@{LabNetwork.Address}",
         ]));
         // ssh says on standard error when a forward stands; there is no line for it on standard output.
-        using var late = new CancellationTokenSource(StartLimit);
-        while (_client.Error.Split("remote forward success").Length <= localPorts.Length)
-        {
-            if (_client.HasExited || late.IsCancellationRequested) throw new LabException($"ssh did not forward: {_client.Error}");
-            await Task.Delay(50, CancellationToken.None);
-        }
+        await _client.WaitForErrorAsync(error => error.Split("remote forward success").Length > localPorts.Length, "every forward stands", StartLimit);
     }
 
     public IPEndPoint Visit(int localPort) => new(LabNetwork.Address, _ports[localPort]);
