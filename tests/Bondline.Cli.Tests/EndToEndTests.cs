@@ -16,6 +16,9 @@ namespace Bondline.Cli.Tests;
 /// <summary>Relay, agent, visitor and local service over real sockets on loopback, through the commands a user types.</summary>
 public sealed class EndToEndTests : IAsyncDisposable
 {
+    // What a person would call so, on a machine that runs other tests meanwhile.
+    private static readonly TimeSpan AtOnce = TimeSpan.FromSeconds(2);
+
     private readonly string _data = Directory.CreateTempSubdirectory("bondline-relay-").FullName;
     private readonly string _settings = Directory.CreateTempSubdirectory("bondline-agent-").FullName;
     // An address of its own for each test: no two relays meet on a port.
@@ -62,7 +65,7 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.Contains("\"code\":\"local-unreachable\"", await agent.LineAsync("""{"event":"error","""), StringComparison.Ordinal);
         var ready = await ReadyAsync(agent);
         using var visitor = await ConnectAsync(ready.Url);
-        var error = await Assert.ThrowsAsync<SocketException>(async () => await visitor.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop));
+        var error = await Assert.ThrowsAsync<SocketException>(async () => await visitor.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(AtOnce, Stop));
         Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
     }
 
@@ -97,8 +100,9 @@ public sealed class EndToEndTests : IAsyncDisposable
         var (_, join) = await StartRelayAsync();
         var ready = await ReadyAsync(StartAgent(join, "http", UnusedPort()));
         using var visitor = new HttpClient();
-        using var answer = await visitor.GetAsync(ready.Url, Stop);
+        using var answer = await visitor.GetAsync(ready.Url, Stop).WaitAsync(AtOnce, Stop);
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.Contains("The local service does not answer", await answer.Content.ReadAsStringAsync(Stop), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -112,7 +116,7 @@ public sealed class EndToEndTests : IAsyncDisposable
         using var visitor = await ConnectAsync((await ReadyAsync(agent)).Url);
         await visitor.SendAsync("question"u8.ToArray(), Stop);
         await ResetAsync(service, "question");
-        var error = await Assert.ThrowsAsync<SocketException>(() => ReadToEndAsync(visitor));
+        var error = await Assert.ThrowsAsync<SocketException>(() => ReadToEndAsync(visitor).WaitAsync(AtOnce, Stop));
         Assert.Equal(SocketError.ConnectionReset, error.SocketErrorCode);
     }
 

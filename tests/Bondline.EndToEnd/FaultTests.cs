@@ -48,7 +48,7 @@ public class FaultTests
         var result = await Measured.UndisturbedAsync($"bulk {flow}, {fault}", () => Scenario.BulkFaultAsync(lab, flow, fault, "eth0", Length), Holds);
         Assert.True(Holds(result), $"{result}");
         // One cap of 50 Mbit/s (28 ms of it), besides the copies of late frames that any second may bring.
-        Assert.True(result.Sent!.Reinjected <= 180_000 + 0.003 * result.Sent.New, $"{result.Sent}");
+        Assert.True(result.Sent!.Reinjected <= 180_000 + 0.002 * result.Sent.New, $"{result.Sent}");
 
         // 30 and 20 Mbit/s are left, 48.3 of them for bytes; the healed link has 50, and nobody waits for it.
         bool Holds(BulkFaultResult bulk) =>

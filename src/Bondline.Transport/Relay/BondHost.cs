@@ -84,7 +84,7 @@ public sealed class BondHost : IAsyncDisposable
             remote = accepted.RemoteEndPoint as IPEndPoint;
             using (place = _admission.Enter(remote?.Address ?? IPAddress.None)) attached = await AttachAsync(accepted, remote, place.Lost, cancellationToken);
         }
-        catch (OperationCanceledException) when (place is { Lost.IsCancellationRequested: true })
+        catch (Exception failure) when (SubflowSocket.IsNetworkFailure(failure) && place is { Lost.IsCancellationRequested: true })
         {
             accepted.Dispose();
             _context.Log.HandshakeFailed(remote, ProtocolError.TooManyHandshakes, "too many handshakes in progress, and it was the oldest");

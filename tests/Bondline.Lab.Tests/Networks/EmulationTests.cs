@@ -63,7 +63,7 @@ public class EmulationTests
     public async Task Kernel_multipath_TCP_adds_three_links_up()
     {
         await using var lab = await LabNetwork.StartAsync(new() { UseMultipathTcp = true });
-        await BestOfTwo(88, () => MeasureWithIperfAsync(lab, ["mptcpize", "run"], "-t", "8", "-O", "2"));
+        await BestOfTwo(90, () => MeasureWithIperfAsync(lab, ["mptcpize", "run"], "-t", "8", "-O", "2"));
     }
 
     [Fact]

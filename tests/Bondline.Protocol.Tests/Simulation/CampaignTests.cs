@@ -7,10 +7,14 @@ namespace Bondline.Protocol.Tests.Simulation;
 /// <remarks><c>BONDLINE_SEEDS=from-to</c> chooses the seeds; else <c>BONDLINE_TEST</c> says how many.</remarks>
 public sealed class CampaignTests(ITestOutputHelper output)
 {
+    // For ten thousand seeds on two cores.
+    private static readonly TimeSpan MostTime = TimeSpan.FromMinutes(3);
+
     [Fact]
     public void Every_stream_of_every_seed_ends_with_its_bytes()
     {
         var (from, to) = Seeds();
+        var watch = System.Diagnostics.Stopwatch.StartNew();
         var failures = new System.Collections.Concurrent.ConcurrentBag<(ulong Seed, string Message)>();
         Parallel.For((long)from, (long)to + 1, new ParallelOptions { MaxDegreeOfParallelism = 2 }, (seed, loop) =>
         {
@@ -26,6 +30,8 @@ public sealed class CampaignTests(ITestOutputHelper output)
         });
         foreach (var (seed, message) in failures.OrderBy(failure => failure.Seed).Take(5)) output.WriteLine($"{message}\nAgain: BONDLINE_SEEDS={seed}-{seed} dotnet run --project tests/Bondline.Protocol.Tests -- --filter-method '*.{nameof(Every_stream_of_every_seed_ends_with_its_bytes)}'\n");
         Assert.True(failures.IsEmpty, $"{failures.Count} of {to - from + 1} seeds failed, as {string.Join(", ", failures.Select(failure => failure.Seed).Order().Take(20))}; {failures.OrderBy(failure => failure.Seed).Select(failure => failure.Message).FirstOrDefault()}");
+        output.WriteLine($"{to - from + 1} seeds in {watch.Elapsed.TotalSeconds:0.0} s");
+        Assert.True(to - from >= 10_000 || watch.Elapsed < MostTime, $"{to - from + 1} seeds took {watch.Elapsed}");
     }
 
     [Fact]

@@ -19,11 +19,13 @@ public sealed class FaultCostTests(ITestOutputHelper output)
         var cap = net.Agent.SubflowOf(net.Connections[path])!.CapBytes;
         net.Silence(net.Paths[path]);
         net.RunFor(TimeSpan.FromSeconds(5));
+        var silent = net.Agent.Bond.Statistics;
         net.Heal(net.Paths[path]);
         net.RunFor(TimeSpan.FromSeconds(3));
-        var after = net.Agent.Bond.Statistics;
-        output.WriteLine($"{after.BytesReinjected - before.BytesReinjected} bytes sent again; the cap was {cap}");
-        Assert.True(after.BytesReinjected - before.BytesReinjected <= cap + 128 * 1024 + 0.01 * (after.BytesSent - before.BytesSent), $"{after.BytesReinjected - before.BytesReinjected} bytes sent again; the cap was {cap}");
+        var healed = net.Agent.Bond.Statistics;
+        output.WriteLine($"{silent.BytesReinjected - before.BytesReinjected} bytes sent again, the cap was {cap}; {healed.BytesReinjected - silent.BytesReinjected} once it had healed");
+        Assert.InRange(silent.BytesReinjected - before.BytesReinjected, 1, cap + Frame.MaxLength); // the frame that reaches the cap may go beyond it
+        Assert.InRange(healed.BytesReinjected - silent.BytesReinjected, 0, 0.01 * (healed.BytesSent - silent.BytesSent)); // start-up makes a queue, whose frames are late
     }
 
     [Fact]
