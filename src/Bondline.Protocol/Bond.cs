@@ -83,8 +83,8 @@ public sealed class Bond
         BytesReinjected = _transmitter.ReinjectedBytes,
         BytesDuplicated = _transmitter.DuplicatedBytes,
         DuplicateBytesReceived = _duplicateBytesReceived,
-        Streams = Streams.Count,
-        BufferedBytes = BufferedSendBytes + BufferedReceiveBytes,
+        Streams = IsClosed ? 0 : Streams.Count,
+        BufferedBytes = IsClosed ? 0 : BufferedSendBytes + BufferedReceiveBytes,
     };
 
     // ---------------------------------------------------------------- subflows

@@ -50,6 +50,7 @@ internal static class CapPolicy
     /// <summary>This process did not run for a while, and nothing was sent meanwhile.</summary>
     public static void HandlePause(Subflow subflow, TimeSpan length, Instant now)
     {
+        length = Shorter(length, MostForPauses);
         if (length < subflow.Pause) return;
         subflow.Pause = length;
         subflow.PausedAt = now;
@@ -95,8 +96,8 @@ internal static class CapPolicy
 
     private static TimeSpan ForPauses(Subflow subflow)
     {
-        var more = Shorter(subflow.Pause, MostForPauses);
-        return subflow.Rate.BytesPerSecond * more.TotalSeconds <= MostBytesForPauses ? more : TimeSpan.FromSeconds(MostBytesForPauses / subflow.Rate.BytesPerSecond);
+        var rate = subflow.Rate.BytesPerSecond;
+        return rate * subflow.Pause.TotalSeconds <= MostBytesForPauses ? subflow.Pause : TimeSpan.FromSeconds(MostBytesForPauses / rate);
     }
 
     /// <summary>What is in flight fits the path without a queue, so a frame written now measures the path alone.</summary>

@@ -100,7 +100,7 @@ public sealed class Subflow
 
     // --- pauses of this process
     internal bool IsAlone;                 // no other subflow was usable when this one was last acknowledged
-    internal TimeSpan Pause;               // the longest of late
+    internal TimeSpan Pause;               // the longest of late, as far as it counts
     internal Instant PausedAt;
 
     // --- draining the queue to measure the loop again

@@ -90,6 +90,21 @@ public sealed class EstimatorTests
     }
 
     [Fact]
+    public void One_late_ack_after_an_idle_time_makes_no_standing_queue()
+    {
+        var net = new SimulatedNetwork(seed: 69, [new("path", 40, 40)]);
+        var run = net.Open(BondRole.Agent, new() { Length = 20_000_000, IsEndless = true });
+        net.RunFor(TimeSpan.FromSeconds(30));
+        net.Paths[0].RoundTrip = TimeSpan.FromMilliseconds(200); // a radio wakes up
+        run.ToPeer.Write(100);
+        net.RunFor(TimeSpan.FromMilliseconds(500));
+        net.Paths[0].RoundTrip = TimeSpan.FromMilliseconds(40);
+        run.ToPeer.Write(100_000_000);
+        net.RunFor(TimeSpan.FromSeconds(2));
+        Assert.InRange(net.Agent.Bond.Subflows[0].Loop.Base.TotalMilliseconds, 40, 60);
+    }
+
+    [Fact]
     public void A_path_that_becomes_faster_is_used_within_seconds()
     {
         var net = new SimulatedNetwork(seed: 62, [new("path", 5, 40)]);
