@@ -13,16 +13,18 @@ public sealed class LoopbackTests
     [Trait("Mode", "normal")]
     public Task It_answers_more_requests_than_ssh() => AssertFasterAsync("requests/s, 32 connections", 1.5);
 
-    /// <remarks>In --long only: the ratio is 1.1 to 1.5 by what else the host does, for minutes at a time (docs/benchmarks.md).</remarks>
-    [Theory]
+    [Fact]
+    [Trait("Mode", "normal")]
+    public Task It_carries_bulk_faster_than_ssh() => AssertFasterAsync("bulk to the visitor, MB/s", 1.2);
+
+    [Fact]
     [Trait("Mode", "long")]
-    [InlineData("bulk to the visitor, MB/s")]
-    [InlineData("bulk from the visitor, MB/s")]
-    public Task It_carries_bulk_faster_than_ssh(string kind) => AssertFasterAsync(kind, 1.2);
+    public Task It_carries_bulk_from_the_visitor_faster_than_ssh() => AssertFasterAsync("bulk from the visitor, MB/s", 1.2);
 
     private static async Task AssertFasterAsync(string kind, double least)
     {
         await using var comparison = await AgainstSsh.StartAsync(AttackedRelay.Program);
+        await comparison.MeasureAsync(kind, Length); // pools fill, and the paths' rates are found
         var best = await Measured.BestOfTwoOfAllProcessorAsync($"loopback, {kind}", MeasureAsync, result => result.Ratio >= least);
         Assert.True(best.Ratio >= least, $"{best}");
 
