@@ -56,8 +56,15 @@ internal static class TunnelRun
     /// <summary>Whoever pressed Ctrl-C sees why the process is still there.</summary>
     private static void Announce(CommandHost host, TunnelAgent agent, TimeSpan drainTime)
     {
-        if (agent.Snapshot().Streams is > 0 and var open)
+        if (agent.Snapshot().Streams is not (> 0 and var open)) return;
+        try
+        {
             host.Error.WriteLine($"Stopping: {open} {(open == 1 ? "connection has" : "connections have")} {drainTime.TotalSeconds:0} s to finish; Ctrl-C again ends at once.");
+        }
+        catch (IOException)
+        {
+            // The terminal was closed, which is also a signal to stop.
+        }
     }
 
     private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics)

@@ -6,8 +6,9 @@ namespace Bondline.Transport;
 
 /// <summary>Carries the bytes of one connection between a socket and a stream of the bond, one method per direction; how the ends are treated is the caller's.</summary>
 /// <remarks>
-/// Each direction reads only what the other side has taken: back pressure is the await. A direction that waits holds no buffer, so that an idle connection
-/// costs two small state machines; the first <see cref="HotBuffers"/> to wait keep theirs, which saves busy connections a system call per message.
+/// Each direction reads only what the other side has taken: back pressure is the await. A direction that waits for bytes holds no buffer (one that waits to
+/// hand them on holds at most 64 KiB towards the socket, 128 KiB towards the stream), so that an idle connection costs two small state machines; the
+/// first <see cref="HotBuffers"/> to wait keep theirs, which saves busy connections a system call per message.
 /// </remarks>
 public sealed class SocketCopy
 {

@@ -15,7 +15,7 @@ internal static class RefusalProblem
         { Error: ProtocolError.TokenRevoked } => new("auth-expired", $"{relay} refused the token: it was revoked", NewLogin),
         { Error: ProtocolError.VersionUnsupported } => new("version-unsupported", $"{relay} speaks another version of the protocol", "Update the older of the two"),
         { Error: ProtocolError.Superseded } => new("superseded", $"another agent took over at {relay}; this one has ended"),
-        { Error: ProtocolError.TooManyBonds or ProtocolError.Resource } => new("limit", $"{relay} has no room for this agent: {refused.Message}"),
+        { Error: ProtocolError.TooManyBonds } => new("limit", $"{relay} has no room for this agent: {refused.Message}"),
         _ => new("relay-refused", $"{relay} refused this agent: {refused.Message}"),
     };
 

@@ -133,13 +133,14 @@ public sealed class LabProcess : IAsyncDisposable
         using var late = new CancellationTokenSource(limit);
         while (true)
         {
+            var isOver = _readingError.IsCompleted; // before the look, which then is at all of it
             Task more;
             lock (_error)
             {
                 if (holds(_error.ToString())) return;
                 more = _moreError.Task;
             }
-            if (_readingError.IsCompleted) throw new LabException($"{_name} ended without: {what}. {Error.Trim()}");
+            if (isOver) throw new LabException($"{_name} ended without: {what}. {Error.Trim()}");
             try
             {
                 await Task.WhenAny(more, _readingError).WaitAsync(late.Token);

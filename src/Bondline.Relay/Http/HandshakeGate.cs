@@ -12,16 +12,27 @@ internal sealed class HandshakeGate
     /// <summary>Goes before TLS.</summary>
     public ConnectionDelegate Enter(ConnectionDelegate next) => async connection =>
     {
-        using var place = _admission.Enter((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
-        using var losing = place.Lost.UnsafeRegister(static lost => ((ConnectionContext)lost!).Abort(new("Too many TLS handshakes at once, and this was the oldest.")), connection);
-        connection.Features.Set(place);
+        var place = _admission.Enter((connection.RemoteEndPoint as IPEndPoint)?.Address ?? IPAddress.None);
+        var losing = place.Lost.UnsafeRegister(static lost => ((ConnectionContext)lost!).Abort(new("Too many TLS handshakes at once, and this was the oldest.")), connection);
+        using var handshake = new Handshake(place, losing);
+        connection.Features.Set(handshake);
         await next(connection);
     };
 
     /// <summary>Goes after TLS: the handshake is over.</summary>
     public ConnectionDelegate Leave(ConnectionDelegate next) => connection =>
     {
-        connection.Features.Get<HandshakeAdmission.Place>()?.Dispose();
+        connection.Features.Get<Handshake>()?.Dispose();
         return next(connection);
     };
+
+    private sealed class Handshake(HandshakeAdmission.Place place, CancellationTokenRegistration losing) : IDisposable
+    {
+        /// <summary>From here on the place cannot be lost; it may just have been.</summary>
+        public void Dispose()
+        {
+            losing.Dispose();
+            place.Dispose();
+        }
+    }
 }

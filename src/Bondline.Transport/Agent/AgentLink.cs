@@ -208,7 +208,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             if (failure.Failure != DialFailure.Abandoned) _context.Log.DialFailed(dial.Path, dial.Remote, failure.Message);
             if (IsFinal(failure.Error)) Post(new BondRefusedException(failure.Error, failure.InnerException!.Message));
             else Post(new PathObservation.DialFailed(dial.Id, failure.Failure, failure.Message));
-            if (failure.Error is ProtocolError.TooManyBonds or ProtocolError.Resource) Declined?.Invoke(new(failure.Error, failure.InnerException!.Message));
+            if (failure.Error == ProtocolError.TooManyBonds) Declined?.Invoke(new(failure.Error, failure.InnerException!.Message));
         }
         catch (Exception bug)
         {

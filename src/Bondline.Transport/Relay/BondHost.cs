@@ -92,6 +92,7 @@ public sealed class BondHost : IAsyncDisposable
         }
         catch (Exception failure) when (SubflowSocket.IsNetworkFailure(failure) || failure is ProtocolException)
         {
+            accepted.Dispose();
             _context.Log.HandshakeFailed(remote, (failure as ProtocolException)?.Error ?? ProtocolError.None, failure.Message);
             return;
         }
@@ -313,7 +314,7 @@ public sealed class BondHost : IAsyncDisposable
         {
             Remove(bond);
             _counted.Remove(bond);
-            _ended += last with { Streams = 0, BufferedBytes = 0 };
+            _ended += last;
         }
     }
 
