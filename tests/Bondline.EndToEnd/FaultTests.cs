@@ -47,12 +47,12 @@ public class FaultTests
         await using var lab = await BondedLab.StartAsync();
         var result = await Measured.UndisturbedAsync($"bulk {flow}, {fault}", () => Scenario.BulkFaultAsync(lab, flow, fault, "eth0", Length), Holds);
         Assert.True(Holds(result), $"{result}");
-        // One cap of 50 Mbit/s (28 ms of it), besides the copies of late frames that any second may bring.
-        Assert.True(result.Sent!.Reinjected <= 180_000 + 0.002 * result.Sent.New, $"{result.Sent}");
 
+        // Sent again: one cap of 50 Mbit/s (28 ms of it), besides the copies of late frames that any second may bring.
         // 30 and 20 Mbit/s are left, 48.3 of them for bytes; the healed link has 50, and nobody waits for it.
         bool Holds(BulkFaultResult bulk) =>
-            bulk.LongestGapMs <= mostGapMs && (fault == Fault.Reset || bulk.MegabitsDuring >= 45) && bulk.LongestGapHealedMs <= 150 && bulk.HealedLinkMegabits >= 44;
+            bulk.LongestGapMs <= mostGapMs && (fault == Fault.Reset || bulk.MegabitsDuring >= 45) && bulk.LongestGapHealedMs <= 150 && bulk.HealedLinkMegabits >= 44
+            && bulk.Sent!.Reinjected <= 180_000 + 0.002 * bulk.Sent.New;
     }
 
     [Fact]
