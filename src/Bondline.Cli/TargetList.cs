@@ -23,7 +23,7 @@ internal static class TargetList
     {
         TargetSyntax.Valid => target!,
         TargetSyntax.HasPath => throw new CommandException("usage", $"{text} has a path, and a tunnel leads to a whole service", "Give the URL without the path"),
-        TargetSyntax.NotAvailable => throw new CommandException("not-available", $"this version has not got tunnels to {text}", "Give PORT, HOST:PORT or http://HOST:PORT"),
-        _ => throw new CommandException("usage", $"\"{text}\" is no target", kind == TunnelKind.Http ? "Give PORT, HOST:PORT or http://HOST:PORT" : "Give PORT or HOST:PORT"),
+        TargetSyntax.NotAvailable => throw new CommandException("not-available", $"this version has not got tunnels to {text}", "Give PORT, HOST:PORT, a URL or unix:PATH"),
+        _ => throw new CommandException("usage", $"\"{text}\" is no target", kind == TunnelKind.Http ? "Give PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, or unix:PATH" : "Give PORT or HOST:PORT"),
     };
 }

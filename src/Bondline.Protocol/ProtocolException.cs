@@ -42,6 +42,8 @@ public enum StreamError : ulong
     TunnelUnknown = 8,
     BondLost = 9,
     Internal = 10,
+    LocalUntrusted = 11,
+    LocalTls = 12,
 }
 
 /// <summary>The peer broke the protocol: the subflow it came on, or the bond, ends with <see cref="Error"/> on the wire.</summary>

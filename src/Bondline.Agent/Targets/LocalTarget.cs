@@ -1,59 +1,101 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Bondline.Protocol;
 
 namespace Bondline.Agent;
 
-/// <summary>Where a tunnel leads: a TCP service of this machine or one it can reach. Nothing else is ever dialled for a visitor.</summary>
+/// <summary>What the agent speaks to a local service.</summary>
+public enum TargetScheme
+{
+    /// <summary>Bytes.</summary>
+    Tcp,
+
+    /// <summary>HTTP/1.1.</summary>
+    Http,
+
+    /// <summary>HTTP over TLS, which the agent ends.</summary>
+    Https,
+
+    /// <summary>HTTP/2 without TLS, known beforehand.</summary>
+    H2c,
+
+    /// <summary>HTTP/1.1 over a Unix socket.</summary>
+    Unix,
+}
+
+/// <summary>Where a tunnel leads: a service of this machine or one it can reach. Nothing else is ever dialled for a visitor.</summary>
 public sealed record LocalTarget
 {
     /// <summary>A service that neither accepts nor refuses for this long does not answer.</summary>
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
-    private LocalTarget(TunnelKind kind, string? host, int port) => (Kind, Host, Port) = (kind, host, port);
+    private LocalTarget(TargetScheme scheme, string? host, int port, string? path = null) => (Scheme, Host, Port, Path) = (scheme, host, port, path);
 
-    public TunnelKind Kind { get; }
+    public TargetScheme Scheme { get; }
+
+    public TunnelKind Kind => Scheme == TargetScheme.Tcp ? TunnelKind.Tcp : TunnelKind.Http;
 
     /// <summary>A host name or address; null for this machine: 127.0.0.1, then ::1.</summary>
     public string? Host { get; }
 
+    /// <summary>0 if there is a <see cref="Path"/>.</summary>
     public int Port { get; }
 
-    /// <summary>The port, or host and port: what names the target among those of this machine.</summary>
-    public string Key => Host is null ? Port.ToString(CultureInfo.InvariantCulture) : Address;
+    /// <summary>Of a Unix socket; else null.</summary>
+    public string? Path { get; }
+
+    /// <summary>The port, or host and port, or path: what names the target among those of this machine.</summary>
+    public string Key => this switch
+    {
+        { Path: not null } => $"unix:{Path}",
+        { Host: null } => Port.ToString(CultureInfo.InvariantCulture),
+        _ => Address,
+    };
+
+    /// <summary>What a browser on this machine would send as Host.</summary>
+    public string OwnHost => this switch
+    {
+        { Path: not null } => "localhost",
+        { Scheme: TargetScheme.Http or TargetScheme.H2c, Port: 80 } or { Scheme: TargetScheme.Https, Port: 443 } => Bracketed(Host ?? "localhost"),
+        _ => $"{Bracketed(Host ?? "localhost")}:{Port}",
+    };
 
     /// <summary>How people write it: <c>http://127.0.0.1:3000</c> or <c>127.0.0.1:22</c>.</summary>
-    public override string ToString() => Kind == TunnelKind.Http ? $"http://{Address}" : Address;
+    public override string ToString() => Scheme switch
+    {
+        TargetScheme.Tcp => Address,
+        TargetScheme.Unix => Key,
+        _ => $"{Scheme.ToString().ToLowerInvariant()}://{Address}",
+    };
 
-    private string Address => Host is null ? $"127.0.0.1:{Port}" : Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]:{Port}" : $"{Host}:{Port}";
+    private string Address => $"{Bracketed(Host ?? "127.0.0.1")}:{Port}";
 
-    /// <summary>Reads PORT, HOST:PORT and, for HTTP, http://HOST[:PORT].</summary>
+    /// <summary>Reads PORT, HOST:PORT and, for HTTP, http:// and https://HOST[:PORT], h2c://HOST:PORT and unix:PATH.</summary>
     /// <param name="text">What the user wrote.</param>
     /// <param name="kind">What the tunnel carries.</param>
     /// <param name="target">The target, if the answer is <see cref="TargetSyntax.Valid"/>.</param>
     public static TargetSyntax TryParse(string text, TunnelKind kind, out LocalTarget? target)
     {
         target = null;
+        var scheme = kind == TunnelKind.Tcp ? TargetScheme.Tcp : TargetScheme.Http;
         var rest = text;
         if (text.IndexOf("://", StringComparison.Ordinal) is var at and > 0)
         {
-            if (kind != TunnelKind.Http) return TargetSyntax.Invalid;
-            var scheme = text[..at].ToLowerInvariant();
-            if (scheme is "https" or "h2c") return TargetSyntax.NotAvailable;
-            if (scheme != "http") return TargetSyntax.Invalid;
+            if (kind != TunnelKind.Http || !TryScheme(text[..at], out scheme)) return TargetSyntax.Invalid;
             rest = text[(at + 3)..];
             if (rest.EndsWith('/')) rest = rest[..^1];
             if (rest.Contains('/', StringComparison.Ordinal) || rest.Contains('?', StringComparison.Ordinal)) return TargetSyntax.HasPath;
-            if (!HasPort(rest)) rest += ":80";
+            if (!HasPort(rest)) rest += scheme == TargetScheme.Https ? ":443" : ":80";
         }
-        else if (text.StartsWith("unix:", StringComparison.Ordinal))
+        else if (kind == TunnelKind.Http && text.StartsWith("unix:", StringComparison.OrdinalIgnoreCase))
         {
-            return TargetSyntax.NotAvailable;
+            return TryUnix(text["unix:".Length..], out target) ? TargetSyntax.Valid : TargetSyntax.Invalid;
         }
         if (TryPort(rest, out var port))
         {
-            target = new(kind, null, port);
+            target = new(scheme, null, port);
             return TargetSyntax.Valid;
         }
         var colon = rest.LastIndexOf(':');
@@ -69,7 +111,7 @@ public sealed record LocalTarget
             return TargetSyntax.Invalid;
         }
         host = host.ToLowerInvariant();
-        target = new(kind, host == "localhost" ? null : host, port);
+        target = new(scheme, host == "localhost" ? null : host, port);
         return TargetSyntax.Valid;
     }
 
@@ -83,12 +125,14 @@ public sealed record LocalTarget
         try
         {
             SocketException? refused = null;
-            foreach (var address in await AddressesAsync(limit.Token))
+            foreach (var endPoint in await EndPointsAsync(limit.Token))
             {
-                var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                var socket = Path is null
+                    ? new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+                    : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
                 try
                 {
-                    await socket.ConnectAsync(address, Port, limit.Token);
+                    await socket.ConnectAsync(endPoint, limit.Token);
                     return socket;
                 }
                 catch (SocketException error)
@@ -111,11 +155,35 @@ public sealed record LocalTarget
         }
     }
 
-    private async ValueTask<IPAddress[]> AddressesAsync(CancellationToken stop)
+    private async ValueTask<EndPoint[]> EndPointsAsync(CancellationToken stop)
     {
-        if (Host is null) return [IPAddress.Loopback, IPAddress.IPv6Loopback];
-        if (IPAddress.TryParse(Host, out var address)) return [address];
-        return await Dns.GetHostAddressesAsync(Host, stop);
+        if (Path is not null) return [new UnixDomainSocketEndPoint(Path)];
+        if (Host is null) return [new IPEndPoint(IPAddress.Loopback, Port), new IPEndPoint(IPAddress.IPv6Loopback, Port)];
+        if (IPAddress.TryParse(Host, out var address)) return [new IPEndPoint(address, Port)];
+        return [.. (await Dns.GetHostAddressesAsync(Host, stop)).Select(found => new IPEndPoint(found, Port))];
+    }
+
+    private static bool TryScheme(string text, out TargetScheme scheme)
+    {
+        scheme = text.ToLowerInvariant() switch
+        {
+            "http" => TargetScheme.Http,
+            "https" => TargetScheme.Https,
+            "h2c" => TargetScheme.H2c,
+            _ => TargetScheme.Tcp,
+        };
+        return scheme != TargetScheme.Tcp;
+    }
+
+    private static bool TryUnix(string path, out LocalTarget? target)
+    {
+        const int longest = 107; // sun_path holds 108 bytes, with the zero at its end
+        target = null;
+        if (path.Length == 0 || path.Contains('\0', StringComparison.Ordinal)) return false;
+        path = System.IO.Path.GetFullPath(path);
+        if (Encoding.UTF8.GetByteCount(path) > longest) return false;
+        target = new(TargetScheme.Unix, null, 0, path);
+        return true;
     }
 
     private static bool HasPort(string authority) =>
@@ -125,6 +193,8 @@ public sealed record LocalTarget
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is > 0 and <= 65_535;
 
     private static bool IsFolder(string text, TunnelKind kind) => kind == TunnelKind.Http && Directory.Exists(text);
+
+    private static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 }
 
 /// <summary>What came of reading a target.</summary>
@@ -136,6 +206,6 @@ public enum TargetSyntax
     /// <summary>A URL with a path: a tunnel leads to a whole service.</summary>
     HasPath,
 
-    /// <summary>A folder, or a scheme that this version has not got.</summary>
+    /// <summary>A folder, which this version has not got.</summary>
     NotAvailable,
 }

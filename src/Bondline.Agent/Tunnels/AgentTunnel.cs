@@ -5,7 +5,7 @@ namespace Bondline.Agent;
 /// <summary>One tunnel of the agent over all bonds of the process.</summary>
 internal sealed class AgentTunnel(ulong id, TunnelRequest request)
 {
-    private volatile bool _isLost, _isUnreachable;
+    private volatile bool _isLost, _isUnreachable, _speaksHttp2;
 
     /// <summary>Chosen here; the same on every bond.</summary>
     public ulong Id => id;
@@ -31,9 +31,20 @@ internal sealed class AgentTunnel(ulong id, TunnelRequest request)
         set => _isUnreachable = value;
     }
 
+    /// <summary>A service behind TLS took HTTP/2 when it was looked at before the first registration.</summary>
+    public bool SpeaksHttp2
+    {
+        get => _speaksHttp2;
+        set => _speaksHttp2 = value;
+    }
+
     /// <param name="isTakeover">The user's wish. It counts until the tunnel was ready once: an agent that returns after others took over must not take back.</param>
     public RegisterTunnel Registration(bool isTakeover) =>
-        new(id, request.Target.Kind, request.Name, request.RemotePort, isTakeover && Url is null, request.Target.Key);
+        new(id, request.Target.Kind, request.Name, request.RemotePort, isTakeover && Url is null, request.Target.Key)
+        {
+            Http = Target.Scheme == TargetScheme.H2c ? HttpVersions.Http2 : SpeaksHttp2 ? HttpVersions.Both : null,
+            HostHeader = request.HostHeader,
+        };
 
     /// <returns>True if the user has not heard of this URL.</returns>
     public bool HandleReady(string url)

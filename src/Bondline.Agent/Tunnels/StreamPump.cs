@@ -6,7 +6,7 @@ using Bondline.Transport;
 namespace Bondline.Agent;
 
 /// <summary>Carries the bytes of one visitor's stream to and from the local service, with everything TCP tells: back pressure, half-close, resets.</summary>
-internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider time)
+internal sealed class StreamPump(BondStream stream, Socket local, ILocalCopy copy, TimeProvider time)
 {
     private const int DiscardLength = 16 << 10;
 
@@ -14,7 +14,6 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
     private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset, _localIsFinished;
-    private readonly SocketCopy _copy = new(local, stream, time);
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
     public async Task RunAsync()
@@ -56,7 +55,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            await _copy.ToSocketAsync();
+            await copy.ToSocketAsync();
             return true;
         }
         catch (SocketException error)
@@ -85,7 +84,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     {
         try
         {
-            await _copy.ToStreamAsync();
+            await copy.ToStreamAsync();
             if (_localWasReset || IsResetBehindItsEnd())
             {
                 await AbortAsync();
@@ -123,7 +122,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, TimeProvider t
     /// <summary>Tells the visitor that the local service is gone.</summary>
     private async Task AbortAsync()
     {
-        if (_copy.SinceLastWrite < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
+        if (copy.SinceLastWrite < LingerTime) await Task.WhenAny(stream.Closed, Task.Delay(LingerTime, time));
         stream.Abort(StreamError.LocalReset);
     }
 

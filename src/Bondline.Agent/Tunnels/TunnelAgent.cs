@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Net.Sockets;
 using Bondline.Protocol;
 using Bondline.Transport;
@@ -171,14 +172,25 @@ public sealed class TunnelAgent
             stream.Abort(StreamError.TunnelUnknown);
             return;
         }
-        Socket local;
+        Socket? local = null;
+        SslStream? tls = null;
         try
         {
             local = await tunnel.Target.ConnectAsync(stop);
+            if (tunnel.Target.Scheme == TargetScheme.Https)
+                tls = await LocalTls.ConnectAsync(local, tunnel.Target, tunnel.Request.IsInsecure, [stream.Header.Kind == StreamKind.Http2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11], stop);
         }
         catch (OperationCanceledException) // the bond is over
         {
+            local?.Dispose();
             await stream.DisposeAsync();
+            return;
+        }
+        catch (LocalTlsException error)
+        {
+            local?.Dispose();
+            stream.Abort(error.Error);
+            ReportTls(tunnel, error, "a visitor was turned away");
             return;
         }
         catch (SocketException error)
@@ -189,7 +201,12 @@ public sealed class TunnelAgent
             return;
         }
         tunnel.IsUnreachable = false;
-        await new StreamPump(stream, local, _options.TimeProvider).RunAsync();
+        await using (tls)
+        {
+            var time = _options.TimeProvider;
+            ILocalCopy copy = tls is null ? new PlainCopy(new SocketCopy(local, stream, time)) : new TlsCopy(tls, stream, time);
+            await new StreamPump(stream, local, copy, time).RunAsync();
+        }
     }
 
     /// <summary>Looks once whether the local service listens, to warn before a visitor finds out.</summary>
@@ -199,7 +216,14 @@ public sealed class TunnelAgent
         limit.CancelAfter(TimeSpan.FromSeconds(1)); // "ready" waits for this
         try
         {
-            (await tunnel.Target.ConnectAsync(limit.Token)).Dispose();
+            using var local = await tunnel.Target.ConnectAsync(limit.Token);
+            if (tunnel.Target.Scheme != TargetScheme.Https) return;
+            await using var tls = await LocalTls.ConnectAsync(local, tunnel.Target, tunnel.Request.IsInsecure, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11], limit.Token);
+            tunnel.SpeaksHttp2 = tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+        }
+        catch (LocalTlsException error)
+        {
+            ReportTls(tunnel, error, "visitors will be turned away");
         }
         catch (SocketException error)
         {
@@ -225,6 +249,16 @@ public sealed class TunnelAgent
             _ => "no connection to",
         };
         _observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}"));
+    }
+
+    /// <summary>As <see cref="ReportUnreachable"/>, for a service that accepts connections.</summary>
+    private void ReportTls(AgentTunnel tunnel, LocalTlsException error, string effect)
+    {
+        if (tunnel.IsUnreachable) return;
+        tunnel.IsUnreachable = true;
+        _observer.Problem(error.Error == StreamError.LocalUntrusted
+            ? new("local-untrusted", $"{tunnel.Target} is not trusted, {error.Message}: {effect}", "Add its authority to this machine's, or skip the check with --local-insecure")
+            : new("local-unreachable", $"no TLS connection to {tunnel.Target}, {error.Message}: {effect}"));
     }
 
     private async Task NoticeUnreachableAsync(CancellationToken stop)

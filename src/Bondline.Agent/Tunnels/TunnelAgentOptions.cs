@@ -41,4 +41,6 @@ public sealed record TunnelAgentOptions
 /// <param name="Target">Where it leads.</param>
 /// <param name="Name">The name of an HTTP tunnel; null leaves it to the relay.</param>
 /// <param name="RemotePort">The relay's port of a TCP tunnel; null leaves it to the relay.</param>
-public sealed record TunnelRequest(LocalTarget Target, string? Name = null, int? RemotePort = null);
+/// <param name="HostHeader">The Host that the service of an HTTP tunnel sees; null for the one the visitor asked for.</param>
+/// <param name="IsInsecure">Takes any certificate from a service behind TLS.</param>
+public sealed record TunnelRequest(LocalTarget Target, string? Name = null, int? RemotePort = null, string? HostHeader = null, bool IsInsecure = false);

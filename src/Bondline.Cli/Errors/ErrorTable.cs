@@ -9,6 +9,7 @@ internal static class ErrorTable
         ["settings-unusable"] = ExitCode.Failure,
         ["data-unusable"] = ExitCode.Failure,
         ["local-unreachable"] = ExitCode.Failure,
+        ["local-untrusted"] = ExitCode.Failure,
         ["relay-unreachable"] = ExitCode.Failure,
         ["usage"] = ExitCode.Usage,
         ["join-url-invalid"] = ExitCode.Usage,

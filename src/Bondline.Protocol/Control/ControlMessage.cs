@@ -10,6 +10,19 @@ public enum TunnelKind
     Http,
 }
 
+/// <summary>What a tunnel's local service speaks.</summary>
+public enum HttpVersions
+{
+    /// <summary>HTTP/1.1 alone.</summary>
+    Http1,
+
+    /// <summary>HTTP/2 alone, without being asked (prior knowledge).</summary>
+    Http2,
+
+    /// <summary>Either; a stream's kind says which.</summary>
+    Both,
+}
+
 /// <summary>A message on the control stream of a bond: one JSON object a line, told apart by "type". A peer ignores properties it does not know.</summary>
 /// <remarks>docs/protocol.md, section "Control messages".</remarks>
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type", IgnoreUnrecognizedTypeDiscriminators = true)]
@@ -27,7 +40,14 @@ public record ControlMessage;
 /// <param name="RemotePort">TCP: the port wanted; null: the one it had, or any.</param>
 /// <param name="Takeover">Take it from another process of the same token.</param>
 /// <param name="Local">The local target, as shown to people; never dialled by the relay.</param>
-public sealed record RegisterTunnel(ulong Tunnel, TunnelKind Kind, string? Name = null, int? RemotePort = null, bool Takeover = false, string? Local = null) : ControlMessage;
+public sealed record RegisterTunnel(ulong Tunnel, TunnelKind Kind, string? Name = null, int? RemotePort = null, bool Takeover = false, string? Local = null) : ControlMessage
+{
+    /// <summary>HTTP: what the local service speaks; null is HTTP/1.1.</summary>
+    public HttpVersions? Http { get; init; }
+
+    /// <summary>HTTP: the Host it is to see; null for the visitor's.</summary>
+    public string? HostHeader { get; init; }
+}
 
 /// <summary>Agent to relay: take no more visitors.</summary>
 public sealed record UnregisterTunnel(ulong Tunnel) : ControlMessage;
@@ -85,6 +105,10 @@ public static class ControlCodec
         }
         if (message is RegisterTunnel { Kind: not (TunnelKind.Tcp or TunnelKind.Http) })
             throw new ProtocolException(ProtocolError.FrameMalformed, "A control message names a kind of tunnel that does not exist.");
+        if (message is RegisterTunnel { Http: not (null or HttpVersions.Http1 or HttpVersions.Http2 or HttpVersions.Both) })
+            throw new ProtocolException(ProtocolError.FrameMalformed, "A control message names a version of HTTP that does not exist.");
+        if (message is RegisterTunnel { HostHeader: { } host } && !HostValue.IsValid(host))
+            throw new ProtocolException(ProtocolError.FrameMalformed, "A control message names a Host that cannot be one.");
         if (message?.GetType() == typeof(ControlMessage)) message = null; // of a type that came later
         return true;
     }

@@ -13,6 +13,9 @@ public enum StreamKind
 
     /// <summary>HTTP/1.1 requests of visitors.</summary>
     Http,
+
+    /// <summary>HTTP/2 requests of visitors, from the client's preface on; only for tunnels whose service speaks it.</summary>
+    Http2,
 }
 
 /// <summary>How far the header of a stream could be read.</summary>
@@ -90,7 +93,7 @@ public sealed record StreamHeader
         {
             switch (entries.Id)
             {
-                case 0 when entries.TryReadNumber(out var number) && number <= (ulong)StreamKind.Http:
+                case 0 when entries.TryReadNumber(out var number) && number <= (ulong)StreamKind.Http2:
                     kind = (StreamKind)number;
                     break;
                 case 2 when entries.TryReadNumber(out tunnel):

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Bondline.Protocol;
 using Bondline.Transport;
@@ -18,23 +17,11 @@ namespace Bondline.Relay;
 /// <summary>HTTP visitors: finds the tunnel of a request and forwards it over the bond, whatever it is and however long it takes.</summary>
 internal sealed class HttpEdge : IAsyncDisposable
 {
-    /// <summary>The visitor a connection to the agent is opened for first.</summary>
-    public static readonly HttpRequestOptionsKey<IPEndPoint?> Visitor = new("bondline.visitor");
-
     private const string Destination = "http://agent";
-
-    // No time limit: a stream that stands still because all networks are away goes on when one returns.
-    private static readonly ForwarderRequestConfig Forwarding = new()
-    {
-        ActivityTimeout = Timeout.InfiniteTimeSpan,
-        Version = HttpVersion.Version11,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
 
     private readonly TunnelTable _tunnels;
     private readonly WebApplication _app;
     private readonly IHttpForwarder _forwarder;
-    private readonly VisitorTransformer _transformer = new();
     private readonly bool _isEmbedded;
 
     /// <param name="tunnels">Where requests can go.</param>
@@ -92,7 +79,7 @@ internal sealed class HttpEdge : IAsyncDisposable
             await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
             return;
         }
-        if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, Forwarding, _transformer) == ForwarderError.None || context.Response.HasStarted) return;
+        if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, tunnel.VersionFor(context), tunnel.Transformer) == ForwarderError.None || context.Response.HasStarted) return;
         var (title, text, advice) = Explain(context, tunnel);
         await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);
     }
@@ -122,37 +109,12 @@ internal sealed class HttpEdge : IAsyncDisposable
         return code switch
         {
             StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried the {service} and nothing accepted the connection.", "Start the service; the tunnel itself works."),
+            StreamError.LocalUntrusted => ("The local service is not trusted", $"The agent does not trust the certificate of the {service}.", "Its owner can add the certificate's authority to the agent's machine, or skip the check with --local-insecure."),
+            StreamError.LocalTls => ("The local service does not answer", $"The agent got no TLS connection to the {service}.", "It may speak plain HTTP: then the tunnel should lead to http://."),
             StreamError.LocalReset => ("The local service broke off", $"The {service} closed the connection before it had answered.", "Its own log may say why."),
             StreamError.BondLost or StreamError.TunnelUnknown or StreamError.Refused => ("The agent is gone", "The agent of this tunnel was stopped while it handled the request.", "Try again."),
             _ => ("No answer", $"The {service} did not answer the request properly.", "Its own log may say why."),
         };
-    }
-
-    /// <summary>What visitors say of themselves is not passed on; what the relay knows of them is.</summary>
-    private sealed class VisitorTransformer : HttpTransformer
-    {
-        private const string For = "X-Forwarded-For", Proto = "X-Forwarded-Proto", Host = "X-Forwarded-Host";
-
-        public override async ValueTask TransformRequestAsync(HttpContext context, HttpRequestMessage request, string destinationPrefix, CancellationToken cancellationToken)
-        {
-            await base.TransformRequestAsync(context, request, destinationPrefix, cancellationToken);
-            var visitor = context.Connection.RemoteIpAddress is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : context.Connection.RemoteIpAddress;
-            request.Headers.Remove("Forwarded");
-            request.Headers.Remove("X-Forwarded-Port");
-            request.Headers.Remove("X-Forwarded-Prefix");
-            request.Headers.Remove("X-Real-IP");
-            request.Headers.Remove(For);
-            request.Headers.Remove(Proto);
-            request.Headers.Remove(Host);
-            if (visitor is not null)
-            {
-                request.Headers.TryAddWithoutValidation(For, visitor.ToString());
-                request.Options.Set(Visitor, new IPEndPoint(visitor, context.Connection.RemotePort));
-            }
-            request.Headers.TryAddWithoutValidation(Proto, context.Request.Scheme);
-            request.Headers.TryAddWithoutValidation(Host, context.Request.Host.Value);
-            request.Headers.Host = context.Request.Host.Value;
-        }
     }
 
     /// <summary>The program has its own signals; the web host is not to take them.</summary>

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using Bondline.Protocol;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
 
 namespace Bondline.Relay;
 
@@ -11,6 +13,10 @@ internal sealed class HttpTunnel : Tunnel
     // Short: a fresh stream costs no round trip, while the local service may close an idle connection just when a request is on its way to it.
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
 
+    // No time limit: a stream that stands still because all networks are away goes on when one returns.
+    private static readonly ForwarderRequestConfig Http1 = Exactly(HttpVersion.Version11), Http2 = Exactly(HttpVersion.Version20);
+
+    private readonly HttpVersions _speaks;
     private readonly Acceptor? _acceptor;
     private readonly Lazy<HttpMessageInvoker> _sender;
 
@@ -18,6 +24,7 @@ internal sealed class HttpTunnel : Tunnel
     {
         Name = name;
         _sender = new(Connect);
+        (_speaks, Transformer) = (request.Http ?? HttpVersions.Http1, new(request.HostHeader));
     }
 
     /// <summary>A tunnel with a port: <paramref name="listener"/> is bound and owned from here on, <paramref name="visitors"/> takes what arrives there.</summary>
@@ -25,6 +32,7 @@ internal sealed class HttpTunnel : Tunnel
         : base(holder, request, url)
     {
         _sender = new(Connect);
+        (_speaks, Transformer) = (request.Http ?? HttpVersions.Http1, new(request.HostHeader));
         _acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
     }
 
@@ -33,6 +41,17 @@ internal sealed class HttpTunnel : Tunnel
 
     /// <summary>Sends requests to the agent.</summary>
     public HttpMessageInvoker Sender => _sender.Value;
+
+    /// <summary>What becomes of a request's headers.</summary>
+    public VisitorTransformer Transformer { get; }
+
+    /// <summary>The version the local service gets a request in: that of the visitor, as far as it speaks it. WebSockets that came as HTTP/2 go on as HTTP/1.1 where they can, which every service takes.</summary>
+    public ForwarderRequestConfig VersionFor(HttpContext context) => _speaks switch
+    {
+        HttpVersions.Http2 => Http2,
+        HttpVersions.Both when HttpProtocol.IsHttp2(context.Request.Protocol) && !HttpMethods.IsConnect(context.Request.Method) => Http2,
+        _ => Http1,
+    };
 
     public override async ValueTask DisposeAsync()
     {
@@ -45,8 +64,10 @@ internal sealed class HttpTunnel : Tunnel
     {
         ConnectCallback = async (context, stop) =>
         {
-            context.InitialRequestMessage.Options.TryGetValue(HttpEdge.Visitor, out var visitor);
-            return await OpenStreamAsync(StreamKind.Http, visitor, stop);
+            context.InitialRequestMessage.Options.TryGetValue(VisitorTransformer.Visitor, out var visitor);
+            var isHttp2 = context.InitialRequestMessage.Version.Major == 2;
+            Stream stream = await OpenStreamAsync(isHttp2 ? StreamKind.Http2 : StreamKind.Http, visitor, stop);
+            return isHttp2 && _speaks == HttpVersions.Both ? new SecureSchemeStream(stream) : stream; // only a service behind TLS speaks both
         },
         UseProxy = false,
         UseCookies = false,
@@ -59,4 +80,11 @@ internal sealed class HttpTunnel : Tunnel
         ConnectTimeout = Timeout.InfiniteTimeSpan, // without a live subflow it waits, as everything does
         MaxResponseHeadersLength = 256, // KiB
     });
+
+    private static ForwarderRequestConfig Exactly(Version version) => new()
+    {
+        ActivityTimeout = Timeout.InfiniteTimeSpan,
+        Version = version,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
 }

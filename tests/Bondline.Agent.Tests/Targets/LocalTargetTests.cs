@@ -15,10 +15,28 @@ public sealed class LocalTargetTests
     [InlineData("HTTP://service.lan:8080/", "http://service.lan:8080", "service.lan:8080")]
     [InlineData("[::1]:3000", "http://[::1]:3000", "[::1]:3000")]
     [InlineData("http://[::1]", "http://[::1]:80", "[::1]:80")]
+    [InlineData("https://localhost:5001", "https://127.0.0.1:5001", "5001")]
+    [InlineData("https://service.lan", "https://service.lan:443", "service.lan:443")]
+    [InlineData("h2c://localhost:5000", "h2c://127.0.0.1:5000", "5000")]
+    [InlineData("unix:/run/service", "unix:/run/service", "unix:/run/service")]
     public void An_http_target_is_read(string text, string shown, string key)
     {
         Assert.Equal(TargetSyntax.Valid, LocalTarget.TryParse(text, TunnelKind.Http, out var target));
         Assert.Equal((shown, key), (target!.ToString(), target.Key));
+    }
+
+    [Theory]
+    [InlineData("3000", "localhost:3000")]
+    [InlineData("http://service.lan", "service.lan")]
+    [InlineData("https://service.lan", "service.lan")]
+    [InlineData("https://service.lan:80", "service.lan:80")]
+    [InlineData("[::1]:3000", "[::1]:3000")]
+    [InlineData("unix:/run/service", "localhost")]
+    public void Its_own_host_is_what_a_browser_beside_it_would_ask_for(string text, string host)
+    {
+        LocalTarget.TryParse(text, TunnelKind.Http, out var target);
+        Assert.Equal(host, target!.OwnHost);
+        Assert.True(HostValue.IsValid(target.OwnHost));
     }
 
     [Theory]
@@ -46,9 +64,10 @@ public sealed class LocalTargetTests
     [InlineData("ftp://host:80", TargetSyntax.Invalid)]
     [InlineData("http://host:80/path", TargetSyntax.HasPath)]
     [InlineData("http://host?q=1", TargetSyntax.HasPath)]
-    [InlineData("https://host", TargetSyntax.NotAvailable)]
-    [InlineData("h2c://host:80", TargetSyntax.NotAvailable)]
-    [InlineData("unix:/run/service", TargetSyntax.NotAvailable)]
+    [InlineData("https://", TargetSyntax.Invalid)]
+    [InlineData("h2://host:80", TargetSyntax.Invalid)]
+    [InlineData("unix:", TargetSyntax.Invalid)]
+    [InlineData("unix:/23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678", TargetSyntax.Invalid)]
     [InlineData("/", TargetSyntax.NotAvailable)]
     public void What_is_no_http_target_says_why(string text, TargetSyntax why)
     {

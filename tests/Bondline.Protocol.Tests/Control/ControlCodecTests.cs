@@ -11,6 +11,7 @@ public class ControlCodecTests
     {
         { nameof(RegisterTunnel), """{"type":"register","tunnel":1,"kind":"Http","name":"shop","takeover":true,"local":"localhost:3000"}""" },
         { "tcp", """{"type":"register","tunnel":2,"kind":"Tcp","remotePort":7000,"takeover":false}""" },
+        { "h2", """{"type":"register","tunnel":3,"kind":"Http","takeover":false,"http":"Both","hostHeader":"localhost:3000"}""" },
         { nameof(UnregisterTunnel), """{"type":"unregister","tunnel":1}""" },
         { nameof(TunnelReady), """{"type":"ready","tunnel":1,"url":"https://shop.example","name":"shop"}""" },
         { nameof(TunnelRefused), """{"type":"refused","tunnel":1,"code":"name-taken","message":"another agent has it"}""" },
@@ -21,6 +22,7 @@ public class ControlCodecTests
     {
         nameof(RegisterTunnel) => new RegisterTunnel(1, TunnelKind.Http, "shop", Takeover: true, Local: "localhost:3000"),
         "tcp" => new RegisterTunnel(2, TunnelKind.Tcp, RemotePort: 7000),
+        "h2" => new RegisterTunnel(3, TunnelKind.Http) { Http = HttpVersions.Both, HostHeader = "localhost:3000" },
         nameof(UnregisterTunnel) => new UnregisterTunnel(1),
         nameof(TunnelReady) => new TunnelReady(1, "https://shop.example", "shop"),
         nameof(TunnelRefused) => new TunnelRefused(1, "name-taken", "another agent has it"),
@@ -87,6 +89,10 @@ public class ControlCodecTests
     [InlineData("""{"type":"register","tunnel":1}""")]
     [InlineData("""{"type":"register","tunnel":1,"kind":"Udp"}""")]
     [InlineData("""{"type":"register","tunnel":1,"kind":7}""")]
+    [InlineData("""{"type":"register","tunnel":1,"kind":"Http","http":7}""")]
+    [InlineData("""{"type":"register","tunnel":1,"kind":"Http","http":"Http3"}""")]
+    [InlineData("""{"type":"register","tunnel":1,"kind":"Http","hostHeader":"a\r\nX-Evil: 1"}""")]
+    [InlineData("""{"type":"register","tunnel":1,"kind":"Http","hostHeader":""}""")]
     [InlineData("""{"type":"ready","tunnel":1}""")]
     [InlineData("""{"type":"ready","tunnel":1,"url":null}""")]
     [InlineData("""{"type":"register","tunnel":1,"kind":"Http","name":"\ud800"}""")]

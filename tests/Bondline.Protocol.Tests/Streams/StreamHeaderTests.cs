@@ -49,7 +49,7 @@ public class StreamHeaderTests
     [Theory]
     [InlineData("00")] // no kind
     [InlineData("03020101")]
-    [InlineData("03000103")] // a kind that does not exist
+    [InlineData("03000104")] // a kind that does not exist
     [InlineData("020000")] // no number
     [InlineData("0400020101")] // two numbers
     [InlineData("06000101020240")] // cut off
