@@ -6,7 +6,7 @@ namespace Bondline.Cli;
 /// <summary>The targets of <c>http</c> and <c>tcp</c>.</summary>
 internal static class TargetList
 {
-    /// <exception cref="CommandException">A target cannot be read, is given twice, or is of a kind this version has not got.</exception>
+    /// <exception cref="CommandException">A target cannot be read or is given twice.</exception>
     public static IReadOnlyList<LocalTarget> Parse(IReadOnlyList<string> texts, TunnelKind kind)
     {
         var targets = new List<LocalTarget>();
@@ -23,7 +23,6 @@ internal static class TargetList
     {
         TargetSyntax.Valid => target!,
         TargetSyntax.HasPath => throw new CommandException("usage", $"{text} has a path, and a tunnel leads to a whole service", "Give the URL without the path"),
-        TargetSyntax.NotAvailable => throw new CommandException("not-available", $"this version has not got tunnels to {text}", "Give PORT, HOST:PORT, a URL or unix:PATH"),
-        _ => throw new CommandException("usage", $"\"{text}\" is no target", kind == TunnelKind.Http ? "Give PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, or unix:PATH" : "Give PORT or HOST:PORT"),
+        _ => throw new CommandException("usage", $"\"{text}\" is no target", kind == TunnelKind.Http ? "Give PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, unix:PATH or a folder that exists" : "Give PORT or HOST:PORT"),
     };
 }

@@ -40,7 +40,7 @@ public sealed class ErrorTests
     {
         await using var host = new TestHost();
         Assert.Equal(2, await host.RunAsync("http", "nonsense"));
-        Assert.Equal("error: \"nonsense\" is no target (usage). Give PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, or unix:PATH; more: bondline help usage\n", host.Error);
+        Assert.Equal("error: \"nonsense\" is no target (usage). Give PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, unix:PATH or a folder that exists; more: bondline help usage\n", host.Error);
         Assert.Empty(host.Output);
     }
 
@@ -69,7 +69,7 @@ public sealed class ErrorTests
     [InlineData("usage", "http", "3000", "3000")]
     [InlineData("usage", "http", "3000", "4000", "--name", "shop")]
     [InlineData("usage", "http", "http://127.0.0.1:3000/path")]
-    [InlineData("not-available", "http", "/")]
+    [InlineData("usage", "http", "./no-such-folder")]
     [InlineData("usage", "http", "3000", "--host-header", "a b")]
     [InlineData("usage", "tcp", "22", "23", "--remote-port", "7000")]
     [InlineData("usage", "tcp", "22", "--remote-port", "70000")]

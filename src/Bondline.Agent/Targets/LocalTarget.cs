@@ -23,9 +23,12 @@ public enum TargetScheme
 
     /// <summary>HTTP/1.1 over a Unix socket.</summary>
     Unix,
+
+    /// <summary>Nothing: the agent serves a folder's files itself.</summary>
+    Folder,
 }
 
-/// <summary>Where a tunnel leads: a service of this machine or one it can reach. Nothing else is ever dialled for a visitor.</summary>
+/// <summary>Where a tunnel leads: a service of this machine or one it can reach, or a folder. Nothing else is ever dialled for a visitor.</summary>
 public sealed record LocalTarget
 {
     /// <summary>A service that neither accepts nor refuses for this long does not answer.</summary>
@@ -43,12 +46,13 @@ public sealed record LocalTarget
     /// <summary>0 if there is a <see cref="Path"/>.</summary>
     public int Port { get; }
 
-    /// <summary>Of a Unix socket; else null.</summary>
+    /// <summary>Of a Unix socket or a folder, in full; else null.</summary>
     public string? Path { get; }
 
     /// <summary>The port, or host and port, or path: what names the target among those of this machine.</summary>
     public string Key => this switch
     {
+        { Scheme: TargetScheme.Folder } => Path!,
         { Path: not null } => $"unix:{Path}",
         { Host: null } => Port.ToString(CultureInfo.InvariantCulture),
         _ => Address,
@@ -66,13 +70,13 @@ public sealed record LocalTarget
     public override string ToString() => Scheme switch
     {
         TargetScheme.Tcp => Address,
-        TargetScheme.Unix => Key,
+        TargetScheme.Unix or TargetScheme.Folder => Key,
         _ => $"{Scheme.ToString().ToLowerInvariant()}://{Address}",
     };
 
     private string Address => $"{Bracketed(Host ?? "127.0.0.1")}:{Port}";
 
-    /// <summary>Reads PORT, HOST:PORT and, for HTTP, http:// and https://HOST[:PORT], h2c://HOST:PORT and unix:PATH.</summary>
+    /// <summary>Reads PORT, HOST:PORT and, for HTTP, http:// and https://HOST[:PORT], h2c://HOST:PORT, unix:PATH and the path of a folder.</summary>
     /// <param name="text">What the user wrote.</param>
     /// <param name="kind">What the tunnel carries.</param>
     /// <param name="target">The target, if the answer is <see cref="TargetSyntax.Valid"/>.</param>
@@ -99,7 +103,12 @@ public sealed record LocalTarget
             return TargetSyntax.Valid;
         }
         var colon = rest.LastIndexOf(':');
-        if (colon <= 0 || !TryPort(rest[(colon + 1)..], out port)) return IsFolder(text, kind) ? TargetSyntax.NotAvailable : TargetSyntax.Invalid;
+        if (colon <= 0 || !TryPort(rest[(colon + 1)..], out port))
+        {
+            if (kind != TunnelKind.Http || !Directory.Exists(text)) return TargetSyntax.Invalid;
+            target = new(TargetScheme.Folder, null, 0, System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(text)));
+            return TargetSyntax.Valid;
+        }
         var host = rest[..colon];
         if (host.StartsWith('[') && host.EndsWith(']'))
         {
@@ -192,8 +201,6 @@ public sealed record LocalTarget
     private static bool TryPort(string text, out int port) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is > 0 and <= 65_535;
 
-    private static bool IsFolder(string text, TunnelKind kind) => kind == TunnelKind.Http && Directory.Exists(text);
-
     private static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 }
 
@@ -205,7 +212,4 @@ public enum TargetSyntax
 
     /// <summary>A URL with a path: a tunnel leads to a whole service.</summary>
     HasPath,
-
-    /// <summary>A folder, which this version has not got.</summary>
-    NotAvailable,
 }

@@ -3,8 +3,11 @@ using Bondline.Protocol;
 namespace Bondline.Agent;
 
 /// <summary>One tunnel of the agent over all bonds of the process.</summary>
-internal sealed class AgentTunnel(ulong id, TunnelRequest request)
+internal sealed class AgentTunnel(ulong id, TunnelRequest request) : IAsyncDisposable
 {
+    // Made for the first visitor: the URL does not wait for it.
+    private readonly Lazy<FolderServer>? _folder = request.Target.Scheme == TargetScheme.Folder ? new(() => new(request.Target.Path!)) : null;
+
     private volatile bool _isLost, _isUnreachable, _speaksHttp2;
 
     /// <summary>Chosen here; the same on every bond.</summary>
@@ -13,6 +16,9 @@ internal sealed class AgentTunnel(ulong id, TunnelRequest request)
     public LocalTarget Target => request.Target;
 
     public TunnelRequest Request => request;
+
+    /// <summary>Serves visitors of a folder; null if the tunnel leads to a service.</summary>
+    public FolderServer? Folder => _folder?.Value;
 
     /// <summary>Where visitors come in; null before the relay took the tunnel for the first time.</summary>
     public string? Url { get; private set; }
@@ -45,6 +51,8 @@ internal sealed class AgentTunnel(ulong id, TunnelRequest request)
             Http = Target.Scheme == TargetScheme.H2c ? HttpVersions.Http2 : SpeaksHttp2 ? HttpVersions.Both : null,
             HostHeader = request.HostHeader,
         };
+
+    public ValueTask DisposeAsync() => _folder is { IsValueCreated: true } ? _folder.Value.DisposeAsync() : ValueTask.CompletedTask;
 
     /// <returns>True if the user has not heard of this URL.</returns>
     public bool HandleReady(string url)

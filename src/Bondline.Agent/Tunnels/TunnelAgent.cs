@@ -60,6 +60,7 @@ public sealed class TunnelAgent
         {
             await end.CancelAsync();
             await Task.WhenAll(draining, notice, _localProbes, _streams.WhenEmptyAsync());
+            foreach (var tunnel in _tunnels) await tunnel.DisposeAsync();
         }
     }
 
@@ -172,6 +173,11 @@ public sealed class TunnelAgent
             stream.Abort(StreamError.TunnelUnknown);
             return;
         }
+        if (tunnel.Folder is { } folder)
+        {
+            await folder.ServeAsync(stream);
+            return;
+        }
         Socket? local = null;
         SslStream? tls = null;
         try
@@ -212,6 +218,7 @@ public sealed class TunnelAgent
     /// <summary>Looks once whether the local service listens, to warn before a visitor finds out.</summary>
     private async Task ProbeAsync(AgentTunnel tunnel, CancellationToken stop)
     {
+        if (tunnel.Target.Scheme == TargetScheme.Folder) return;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
         limit.CancelAfter(TimeSpan.FromSeconds(1)); // "ready" waits for this
         try

@@ -20,6 +20,7 @@ internal static class Examples
             "bondline http 3000 --name shop                    ask for the name \"shop\"",
             "bondline http 3000 http://192.168.1.20:8080       two services over one bond",
             "bondline http https://localhost:5001              a service behind TLS, HTTP/2 and gRPC included",
+            "bondline http ./dist                              the files of a folder",
             "bondline http 3000 --host-header rewrite          the service sees localhost:3000 as Host",
             "bondline http 3000 --paths eth0,wlan0:backup      these networks only, Wi-Fi if Ethernet fails",
             "bondline http 3000 --json                         one JSON object a line, for scripts",

@@ -13,7 +13,7 @@ internal static class HttpCommand
     {
         var targets = new Argument<string[]>("targets")
         {
-            Description = "What to expose: PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, or unix:PATH. Several share one bond.",
+            Description = "What to expose: PORT, HOST:PORT, http://, https:// or h2c://HOST:PORT, unix:PATH or a folder. Several share one bond.",
             Arity = ArgumentArity.OneOrMore,
             HelpName = "TARGET",
         };

@@ -19,6 +19,8 @@ public sealed class LocalTargetTests
     [InlineData("https://service.lan", "https://service.lan:443", "service.lan:443")]
     [InlineData("h2c://localhost:5000", "h2c://127.0.0.1:5000", "5000")]
     [InlineData("unix:/run/service", "unix:/run/service", "unix:/run/service")]
+    [InlineData("/usr/bin/../lib/", "/usr/lib", "/usr/lib")]
+    [InlineData("/", "/", "/")]
     public void An_http_target_is_read(string text, string shown, string key)
     {
         Assert.Equal(TargetSyntax.Valid, LocalTarget.TryParse(text, TunnelKind.Http, out var target));
@@ -68,7 +70,7 @@ public sealed class LocalTargetTests
     [InlineData("h2://host:80", TargetSyntax.Invalid)]
     [InlineData("unix:", TargetSyntax.Invalid)]
     [InlineData("unix:/23456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678", TargetSyntax.Invalid)]
-    [InlineData("/", TargetSyntax.NotAvailable)]
+    [InlineData("./no-such-folder", TargetSyntax.Invalid)]
     public void What_is_no_http_target_says_why(string text, TargetSyntax why)
     {
         Assert.Equal(why, LocalTarget.TryParse(text, TunnelKind.Http, out var target));
