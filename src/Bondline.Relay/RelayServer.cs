@@ -174,7 +174,7 @@ public sealed class RelayServer : IAsyncDisposable
         _log.AgentJoined(bond.Id, bond.Instance, _tokens!.NameOf(bond.TokenId));
         // It may have been revoked between the handshake's look at it and now, when CloseBonds could not see this bond yet.
         if (!_tokens.IsValid(bond.TokenId)) await bond.CloseAsync(ProtocolError.TokenRevoked, "The token was revoked.");
-        else await new AgentSession(bond, _tunnels!, _log).RunAsync(stop);
+        else await new AgentSession(bond, _tunnels!, _options.TimeProvider, _log).RunAsync(stop);
         _log.AgentLeft(bond.Id);
     }
 

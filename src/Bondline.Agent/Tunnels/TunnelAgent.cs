@@ -85,6 +85,7 @@ public sealed class TunnelAgent
             await using var channel = new ControlChannel(await opened.OpenStreamAsync(new StreamHeader { Kind = StreamKind.Control }, over.Token));
             lock (_gate) (_bond, _control, _isDeclined) = (opened, channel, false);
             foreach (var tunnel in _tunnels.Where(tunnel => !tunnel.IsLost)) await channel.SendAsync(tunnel.Registration(_options.IsTakeover), over.Token);
+            if (_options.WatchesRequests) await channel.SendAsync(new WatchRequests(), over.Token);
             var accepting = AcceptAsync(opened, over.Token);
             try
             {
@@ -132,6 +133,12 @@ public sealed class TunnelAgent
             {
                 case TunnelReady ready when Find(ready.Tunnel) is { } tunnel:
                     if (tunnel.HandleReady(ready.Url)) _observer.TunnelReady(tunnel.Target, ready.Url);
+                    break;
+                case RequestServed request when Find(request.Tunnel) is { } tunnel:
+                    _observer.RequestServed(tunnel.Target, request);
+                    break;
+                case RequestsUntold untold:
+                    _observer.RequestsUntold(untold.Count);
                     break;
                 case TunnelRefused refused when Find(refused.Tunnel) is { } tunnel:
                     Lose(tunnel, RefusalProblem.From(refused, tunnel, RelayName));
@@ -206,7 +213,11 @@ public sealed class TunnelAgent
             if (!isReset) ReportUnreachable(tunnel, error, "a visitor was turned away");
             return;
         }
-        tunnel.IsUnreachable = false;
+        if (tunnel.IsUnreachable)
+        {
+            tunnel.IsUnreachable = false;
+            _observer.LocalServiceBack(tunnel.Target);
+        }
         await using (tls)
         {
             var time = _options.TimeProvider;
@@ -255,7 +266,7 @@ public sealed class TunnelAgent
             SocketError.TooManyOpenSockets => "this process may open no more connections, not to",
             _ => "no connection to",
         };
-        _observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}"));
+        _observer.Problem(new("local-unreachable", $"{why} {tunnel.Target}: {effect}") { Target = tunnel.Target });
     }
 
     /// <summary>As <see cref="ReportUnreachable"/>, for a service that accepts connections.</summary>
@@ -264,8 +275,8 @@ public sealed class TunnelAgent
         if (tunnel.IsUnreachable) return;
         tunnel.IsUnreachable = true;
         _observer.Problem(error.Error == StreamError.LocalUntrusted
-            ? new("local-untrusted", $"{tunnel.Target} is not trusted, {error.Message}: {effect}", "Add its authority to this machine's, or skip the check with --local-insecure")
-            : new("local-unreachable", $"no TLS connection to {tunnel.Target}, {error.Message}: {effect}"));
+            ? new("local-untrusted", $"{tunnel.Target} is not trusted, {error.Message}: {effect}", "Add its authority to this machine's, or skip the check with --local-insecure") { Target = tunnel.Target }
+            : new("local-unreachable", $"no TLS connection to {tunnel.Target}, {error.Message}: {effect}") { Target = tunnel.Target });
     }
 
     private async Task NoticeUnreachableAsync(CancellationToken stop)

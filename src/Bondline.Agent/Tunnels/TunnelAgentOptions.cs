@@ -24,6 +24,9 @@ public sealed record TunnelAgentOptions
     /// <summary>Take names and ports from other agents of the same token.</summary>
     public bool IsTakeover { get; init; }
 
+    /// <summary>Ask the relay to tell of requests, for <see cref="IAgentObserver.RequestServed"/>.</summary>
+    public bool WatchesRequests { get; init; }
+
     /// <summary>How long streams may go on after the agent was asked to end.</summary>
     /// <value>Default 2 s; zero ends them at once.</value>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(2);

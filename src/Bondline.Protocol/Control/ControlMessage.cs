@@ -31,6 +31,9 @@ public enum HttpVersions
 [JsonDerivedType(typeof(TunnelReady), "ready")]
 [JsonDerivedType(typeof(TunnelRefused), "refused")]
 [JsonDerivedType(typeof(TunnelSuperseded), "superseded")]
+[JsonDerivedType(typeof(WatchRequests), "watchRequests")]
+[JsonDerivedType(typeof(RequestServed), "requestServed")]
+[JsonDerivedType(typeof(RequestsUntold), "requestsUntold")]
 public record ControlMessage;
 
 /// <summary>Agent to relay: take visitors for this tunnel.</summary>
@@ -60,6 +63,21 @@ public sealed record TunnelRefused(ulong Tunnel, string Code, string Message) : 
 
 /// <summary>Relay to agent: another process has it now; do not ask again.</summary>
 public sealed record TunnelSuperseded(ulong Tunnel, string By, string Message) : ControlMessage;
+
+/// <summary>Agent to relay: from now on tell which requests were served; somebody looks at them.</summary>
+public sealed record WatchRequests : ControlMessage;
+
+/// <summary>Relay to agent: a visitor's request is over. What visitors wrote is in it, cut short and otherwise as it came.</summary>
+/// <param name="Tunnel">Whose request it was.</param>
+/// <param name="Method">As the visitor wrote it.</param>
+/// <param name="Target">Path and query, as the visitor wrote them.</param>
+/// <param name="Status">What the visitor got.</param>
+/// <param name="DurationMs">From the request's head to the answer's end.</param>
+/// <param name="Bytes">The answer's length where its head told it.</param>
+public sealed record RequestServed(ulong Tunnel, string Method, string Target, int Status, long DurationMs, long? Bytes = null) : ControlMessage;
+
+/// <summary>Relay to agent: so many more requests were served since the last <see cref="RequestServed"/>, too many to tell of each.</summary>
+public sealed record RequestsUntold(int Count) : ControlMessage;
 
 /// <summary>Writes and reads control messages, a line each.</summary>
 public static class ControlCodec

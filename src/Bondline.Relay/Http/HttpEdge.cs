@@ -79,6 +79,7 @@ internal sealed class HttpEdge : IAsyncDisposable
             await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
             return;
         }
+        using var request = tunnel.Holder.Requests.Begin(context, tunnel.Number);
         if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, tunnel.VersionFor(context), tunnel.Transformer) == ForwarderError.None || context.Response.HasStarted) return;
         var (title, text, advice) = Explain(context, tunnel);
         await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Bondline.Relay;
 
 /// <summary>One bond of an agent: serves its control stream for as long as it lasts, then closes its tunnels.</summary>
-internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger log) : ITunnelHolder
+internal sealed class AgentSession : ITunnelHolder
 {
     // Every request has one answer, and a tunnel is taken over once: an agent that reads has far fewer waiting.
     private const int MaxWaitingAnswers = 2 * TunnelTable.LimitPerBond;
@@ -18,24 +18,35 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
     // Not the bond's own token: what hangs on this one is many sockets to close, which is not the transport's to wait for.
     // Never disposed: a visitor may register when it is all over, and it holds no timer.
     private readonly CancellationTokenSource _over = new();
+    private readonly RelayBond _bond;
+    private readonly TunnelTable _tunnels;
+    private readonly ILogger _log;
 
-    public object Bond => bond.Id;
+    public AgentSession(RelayBond bond, TunnelTable tunnels, TimeProvider time, ILogger log)
+    {
+        (_bond, _tunnels, _log) = (bond, tunnels, log);
+        Requests = new(TryTell, time);
+    }
 
-    public string TokenId => bond.TokenId;
+    public RequestFeed Requests { get; }
 
-    public Guid Instance => bond.Instance;
+    public object Bond => _bond.Id;
 
-    public DateTimeOffset Since => bond.Since;
+    public string TokenId => _bond.TokenId;
 
-    public bool IsSilent => bond.SilentFor is not null;
+    public Guid Instance => _bond.Instance;
+
+    public DateTimeOffset Since => _bond.Since;
+
+    public bool IsSilent => _bond.SilentFor is not null;
 
     public CancellationToken Over => _over.Token;
 
-    public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => bond.OpenStreamAsync(header, cancellationToken);
+    public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => _bond.OpenStreamAsync(header, cancellationToken);
 
     public void TellSuperseded(TunnelSuperseded message)
     {
-        if (!_answers.Writer.TryWrite(message)) log.AgentMisbehaved(bond.Id, "it does not read its control stream");
+        if (!_answers.Writer.TryWrite(message)) _log.AgentMisbehaved(_bond.Id, "it does not read its control stream");
     }
 
     /// <summary>Runs until the bond is over.</summary>
@@ -44,7 +55,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         Task? control = null;
         try
         {
-            while (await bond.AcceptStreamAsync(stop) is { } stream)
+            while (await _bond.AcceptStreamAsync(stop) is { } stream)
             {
                 if (stream.Header.Kind == StreamKind.Control && control is null) control = ControlAsync(stream, stop);
                 else stream.Abort(StreamError.Refused); // agents open no others
@@ -58,7 +69,8 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         {
             _answers.Writer.TryComplete();
             if (control is not null) await control;
-            await tunnels.RemoveAsync(this);
+            Requests.Dispose();
+            await _tunnels.RemoveAsync(this);
             await _over.CancelAsync();
         }
     }
@@ -73,8 +85,8 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         }
         catch (ProtocolException error)
         {
-            log.AgentMisbehaved(bond.Id, error.Message);
-            await bond.CloseAsync(error.Error, error.Message);
+            _log.AgentMisbehaved(_bond.Id, error.Message);
+            await _bond.CloseAsync(error.Error, error.Message);
         }
         catch (Exception error) when (error is BondStreamException or OperationCanceledException)
         {
@@ -84,7 +96,7 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         {
             _answers.Writer.TryComplete();
             await answering;
-            await tunnels.RemoveAsync(this);
+            await _tunnels.RemoveAsync(this);
             stream.Abort(StreamError.Cancelled);
         }
     }
@@ -115,15 +127,21 @@ internal sealed class AgentSession(RelayBond bond, TunnelTable tunnels, ILogger 
         switch (message)
         {
             case RegisterTunnel request:
-                await _answers.Writer.WriteAsync(await tunnels.RegisterAsync(this, request), stop);
+                await _answers.Writer.WriteAsync(await _tunnels.RegisterAsync(this, request), stop);
                 break;
             case UnregisterTunnel request:
-                await tunnels.UnregisterAsync(this, request.Tunnel);
+                await _tunnels.UnregisterAsync(this, request.Tunnel);
+                break;
+            case WatchRequests:
+                Requests.Watch();
                 break;
             default:
                 throw new ProtocolException(ProtocolError.FrameOutOfState, $"{message.GetType().Name} is not for an agent to send.");
         }
     }
+
+    // What was asked for goes before what is only shown: half of the room is kept for answers.
+    private bool TryTell(ControlMessage message) => _answers.Reader.Count < MaxWaitingAnswers / 2 && _answers.Writer.TryWrite(message);
 
     private async Task AnswerAsync(BondStream stream, CancellationToken stop)
     {

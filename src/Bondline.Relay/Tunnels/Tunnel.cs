@@ -22,6 +22,9 @@ internal interface ITunnelHolder
     /// <summary>Cancelled when the bond is over.</summary>
     CancellationToken Over { get; }
 
+    /// <summary>Where requests are told, should the agent watch them.</summary>
+    RequestFeed Requests { get; }
+
     ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken);
 
     /// <summary>Tells the agent that another has its tunnel now. Never blocks.</summary>

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Bondline.Protocol;
 using Bondline.Transport;
 using Xunit;
 
@@ -39,6 +40,12 @@ internal sealed class RunningAgent : IAgentObserver, IAsyncDisposable
     public void PathChanged(PathReport path) { }
 
     public void Problem(AgentProblem problem) => _told.Writer.TryWrite($"{problem.Code}: {problem.Message}");
+
+    public void LocalServiceBack(LocalTarget target) => _told.Writer.TryWrite("the service is back");
+
+    public void RequestServed(LocalTarget target, RequestServed request) => _told.Writer.TryWrite($"{request.Method} {request.Target} {request.Status}");
+
+    public void RequestsUntold(int count) => _told.Writer.TryWrite($"{count} more");
 
     public async ValueTask DisposeAsync()
     {

@@ -41,6 +41,24 @@ public sealed class TunnelAgentTests
         service.Listen();
         await using var visitor = await agent.VisitAsync();
         using var local = await service.AcceptAsync();
+        Assert.Equal("the service is back", await running.ToldAsync());
+    }
+
+    [Fact]
+    public async Task Requests_are_told_where_somebody_watches()
+    {
+        await using var relay = new TestRelay();
+        using var service = new LocalService();
+        await using var running = new RunningAgent(new TunnelAgentOptions { Join = relay.Join, Instance = Guid.NewGuid(), Tunnels = [new(service.Target)], WatchesRequests = true });
+        var agent = await relay.AgentAsync();
+        await agent.AcceptTunnelAsync();
+        await agent.ReceiveAsync<WatchRequests>();
+        Assert.StartsWith("ready ", await running.ToldAsync(), StringComparison.Ordinal);
+        await agent.SendAsync(new RequestServed(9, "GET", "/of-no-tunnel", 200, 1));
+        await agent.SendAsync(new RequestServed(1, "GET", "/", 200, 1));
+        await agent.SendAsync(new RequestsUntold(3));
+        Assert.Equal("GET / 200", await running.ToldAsync());
+        Assert.Equal("3 more", await running.ToldAsync());
     }
 
     [Fact]

@@ -16,6 +16,9 @@ public class ControlCodecTests
         { nameof(TunnelReady), """{"type":"ready","tunnel":1,"url":"https://shop.example","name":"shop"}""" },
         { nameof(TunnelRefused), """{"type":"refused","tunnel":1,"code":"name-taken","message":"another agent has it"}""" },
         { nameof(TunnelSuperseded), """{"type":"superseded","tunnel":1,"by":"laptop","message":"taken over"}""" },
+        { nameof(WatchRequests), """{"type":"watchRequests"}""" },
+        { nameof(RequestServed), """{"type":"requestServed","tunnel":1,"method":"GET","target":"/a?b=1","status":200,"durationMs":12,"bytes":5}""" },
+        { nameof(RequestsUntold), """{"type":"requestsUntold","count":3}""" },
     };
 
     private static ControlMessage Message(string name) => name switch
@@ -26,6 +29,9 @@ public class ControlCodecTests
         nameof(UnregisterTunnel) => new UnregisterTunnel(1),
         nameof(TunnelReady) => new TunnelReady(1, "https://shop.example", "shop"),
         nameof(TunnelRefused) => new TunnelRefused(1, "name-taken", "another agent has it"),
+        nameof(WatchRequests) => new WatchRequests(),
+        nameof(RequestServed) => new RequestServed(1, "GET", "/a?b=1", 200, 12, 5),
+        nameof(RequestsUntold) => new RequestsUntold(3),
         _ => new TunnelSuperseded(1, "laptop", "taken over"),
     };
 

@@ -198,6 +198,21 @@ public sealed class HttpTunnelTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_agent_that_watches_hears_of_each_request()
+    {
+        await using var agent = Agent(Answer("hello"));
+        await agent.NextAsync<TunnelReady>();
+        using var client = Client();
+        await client.GetStringAsync(Url("/before"), Stop); // nobody watches yet
+        await agent.SendAsync(new WatchRequests());
+        await agent.SendAsync(Tunnel(2, "blog"));
+        await agent.NextAsync<TunnelReady>(); // so it watches by now
+        await client.GetStringAsync(Url("/a%20path?q=1"), Stop);
+        var served = await agent.NextAsync<RequestServed>();
+        Assert.Equal((1ul, "GET", "/a%20path?q=1", 200, 5), (served.Tunnel, served.Method, served.Target, served.Status, served.Bytes));
+    }
+
+    [Fact]
     public async Task Connections_to_the_agent_are_used_again()
     {
         await using var agent = Agent(Answer("hello"));

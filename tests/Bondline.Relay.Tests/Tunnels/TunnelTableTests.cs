@@ -266,6 +266,8 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
         public CancellationToken Over => CancellationToken.None;
 
+        public RequestFeed Requests { get; } = new(_ => true, TimeProvider.System);
+
         public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => new(new TaskCompletionSource<BondStream>().Task); // it waits, as with all networks away
 
         public void TellSuperseded(TunnelSuperseded message) => Told.Add(message);
