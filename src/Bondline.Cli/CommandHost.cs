@@ -1,4 +1,5 @@
 using System.Text;
+using Bondline.Linux;
 
 namespace Bondline.Cli;
 
@@ -13,6 +14,9 @@ internal sealed record CommandHost
 
     public required TextReader Input { get; init; }
 
+    /// <summary>Standard output is this process's own, and may be a terminal to draw on.</summary>
+    public bool MayDraw { get; init; }
+
     /// <summary>Reads an environment variable; null if it is not set or empty.</summary>
     public required Func<string, string?> Environment { get; init; }
 
@@ -21,9 +25,10 @@ internal sealed record CommandHost
 
     public static CommandHost System() => new()
     {
-        Output = Writer(Console.OpenStandardOutput()),
-        Error = Writer(Console.OpenStandardError()),
-        Input = Console.In,
+        Output = Writer(OperatingSystem.IsLinux() ? StandardStream.Output : Console.OpenStandardOutput()),
+        Error = Writer(OperatingSystem.IsLinux() ? StandardStream.Error : Console.OpenStandardError()),
+        Input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8), // not Console.In, which would set up a terminal whether it is read or not
+        MayDraw = true,
         Environment = name => global::System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
         Stop = new StopSignals(isOfProcess: true),
     };

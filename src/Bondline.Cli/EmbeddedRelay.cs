@@ -43,5 +43,10 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
         ? "No relay is configured: machines of this network can open the URL, under this machine's address instead of its host name. To share it with everybody, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here."
         : "No relay is configured: only this machine can open the URL. To share it, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here, or use --lan.";
 
+    /// <summary>The same for the screen, which has little room.</summary>
+    public static string ShortNotice(bool isLan) => isLan
+        ? "Machines of this network can open it; for everybody run a relay."
+        : "Only this machine can open it; for this network add --lan, for all run a relay.";
+
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 }

@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.Globalization;
 using Bondline.Agent;
 using Bondline.Cli.Commands;
+using Bondline.Cli.Screen;
 using Bondline.Protocol;
 using Bondline.Transport;
 
@@ -35,8 +37,11 @@ internal static class TunnelRun
         using (held)
         {
             await using var embedded = join is null ? await EmbeddedRelay.StartAsync(tunnelSettings.IsLan, host.Stop.Drain) : null;
-            if (embedded is not null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
-            var report = Report(host, line);
+            var model = new ScreenModel(tunnels.Select(tunnel => tunnel.Target), embedded is null ? null : EmbeddedRelay.ShortNotice(tunnelSettings.IsLan), TimeProvider.System);
+            using var screen = MayDraw(host, line) && OperatingSystem.IsLinux() ? LiveScreen.TryStart(host.Environment, model, startsWithQrCode: tunnelSettings.IsLan, host.Stop.Raise, TimeProvider.System) : null;
+            if (embedded is not null && screen is null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
+            var shown = screen is null ? null : new ScreenReport(model, embedded is null ? join!.Hosts[0].ToString() : "the relay in this process", host.Error);
+            var report = shown ?? Report(host, line);
             var options = new TunnelAgentOptions
             {
                 Join = embedded?.Join ?? join!,
@@ -45,13 +50,49 @@ internal static class TunnelRun
                 Paths = tunnelSettings.Paths.Rules,
                 PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
                 IsTakeover = tunnelSettings.IsTakeover,
-                Log = line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : SilentTransportLog.Instance,
+                WatchesRequests = screen is not null,
+                Log = shown ?? (line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : (ITransportLog)SilentTransportLog.Instance),
             };
             var agent = new TunnelAgent(options, report);
+            if (OperatingSystem.IsLinux()) screen?.Follow(agent.Snapshot);
             using var stopping = line.GetValue(CommonOptions.Quiet) ? default : host.Stop.Drain.Register(() => Announce(host, agent, options.DrainTime));
-            return await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
+            using var leaving = host.Stop.Drain.Register(() => // runs before what was registered before it
+            {
+                shown?.End();
+                if (OperatingSystem.IsLinux()) screen?.Leave();
+            });
+            var code = await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
+            if (shown is not null) Summarize(host, model);
+            return code;
         }
     }
+
+    /// <summary>What stays of a screen that is gone.</summary>
+    private static void Summarize(CommandHost host, ScreenModel model)
+    {
+        var view = model.View();
+        var (requests, absences, sent, received) = model.Totals;
+        foreach (var tunnel in view.Tunnels.Where(tunnel => tunnel.Url is not null)) Print($"{tunnel.Url} -> {tunnel.Local}");
+        var served = view.Tunnels.Any(tunnel => tunnel.IsHttp) ? string.Create(CultureInfo.InvariantCulture, $"{requests} {(requests == 1 ? "request" : "requests")}, ") : "";
+        var lost = absences switch { 0 => "", 1 => "; a network went away once", _ => string.Create(CultureInfo.InvariantCulture, $"; networks went away {absences} times") };
+        Print($"{ScreenLayout.Span(view.Uptime)}: {served}{ScreenLayout.Size(sent)} sent, {ScreenLayout.Size(received)} received{lost}");
+
+        void Print(string text)
+        {
+            try
+            {
+                host.Output.WriteLine(TerminalText.Clean(text, isUnicode: true));
+            }
+            catch (IOException)
+            {
+                // The terminal was closed.
+            }
+        }
+    }
+
+    /// <summary>What is asked for as lines is printed as lines, on a terminal too.</summary>
+    private static bool MayDraw(CommandHost host, ParseResult line) =>
+        host.MayDraw && !line.GetValue(CommonOptions.Json) && !line.GetValue(CommonOptions.Quiet) && !line.GetValue(CommonOptions.Stats) && !line.GetValue(CommonOptions.Verbose);
 
     /// <summary>Whoever pressed Ctrl-C sees why the process is still there.</summary>
     private static void Announce(CommandHost host, TunnelAgent agent, TimeSpan drainTime)

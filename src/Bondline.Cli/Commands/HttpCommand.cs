@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bondline.Agent;
+using Bondline.Cli.Screen;
 using Bondline.Protocol;
 
 namespace Bondline.Cli.Commands;
@@ -22,7 +23,7 @@ internal static class HttpCommand
         var insecure = new Option<bool>("--local-insecure") { Description = "Take any certificate from an https:// target." };
         var noInspect = new Option<bool>("--no-inspect") { Description = "Keep no record of requests; this version never does." };
         var options = new TunnelOptions();
-        var command = new Command("http", "Give local HTTP services a public URL.") { targets, name, hostHeader, insecure, noInspect };
+        var command = new Command("http", $"Give local HTTP services a public URL. {ScreenKeys.Sentence}") { targets, name, hostHeader, insecure, noInspect };
         options.AddTo(command);
         command.SetAction((line, _) =>
         {

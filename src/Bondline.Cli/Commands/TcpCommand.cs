@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bondline.Agent;
+using Bondline.Cli.Screen;
 using Bondline.Protocol;
 
 namespace Bondline.Cli.Commands;
@@ -17,7 +18,7 @@ internal static class TcpCommand
         };
         var remotePort = new Option<int?>("--remote-port") { Description = "The port at the relay. Default: one the relay chooses and keeps for this agent.", HelpName = "N" };
         var options = new TunnelOptions();
-        var command = new Command("tcp", "Give local TCP services a public port.") { targets, remotePort };
+        var command = new Command("tcp", $"Give local TCP services a public port. {ScreenKeys.Sentence}") { targets, remotePort };
         options.AddTo(command);
         command.SetAction((line, _) =>
         {

@@ -35,6 +35,9 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>What the agent is given as <c>--paths</c>; null: every link.</summary>
     public string? Paths { get; init; }
 
+    /// <summary>What a program needs to be an agent of this lab's relay.</summary>
+    public IReadOnlyDictionary<string, string> AgentEnvironment => _environment;
+
     /// <summary>The URL each local target got from the last start of the agent.</summary>
     public IReadOnlyDictionary<string, string> Urls { get; private set; } = new Dictionary<string, string>();
 

@@ -315,7 +315,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             _ => PathState.LeftOut,
         };
         var rtt = _dialer.Bond?.Driver.Pumps.LastOrDefault(pump => pump.Path == report.Path)?.Subflow.SmoothedRtt;
-        var shown = new PathReport(report.Path, state, report.Reason, detail, rtt);
+        var medium = _interfaces.FirstOrDefault(seen => seen.Name == report.Path) is { } found ? _options.Platform.MediumOf(found) : _reports.GetValueOrDefault(report.Path)?.Medium ?? default;
+        var shown = new PathReport(report.Path, state, report.Reason, detail, rtt) { Medium = medium };
         lock (_reportsGate) _reports[report.Path] = shown;
         PathChanged?.Invoke(shown);
     }

@@ -19,4 +19,8 @@ public enum PathState
 /// <param name="Reason">One word for programs, such as <c>carrier</c>, <c>no-route</c>, <c>timeout</c>; null if there is nothing to explain.</param>
 /// <param name="Detail">The same as a sentence for people; null if there is none.</param>
 /// <param name="Rtt">Smoothed round-trip time, once there is a subflow.</param>
-public sealed record PathReport(string Path, PathState State, string? Reason, string? Detail, TimeSpan? Rtt);
+public sealed record PathReport(string Path, PathState State, string? Reason, string? Detail, TimeSpan? Rtt)
+{
+    /// <summary>What the interface is to a person.</summary>
+    public InterfaceMedium Medium { get; init; }
+}

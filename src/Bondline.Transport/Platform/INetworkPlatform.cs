@@ -40,6 +40,12 @@ public interface INetworkPlatform
     /// <summary>A new watch over the interfaces; the caller disposes it.</summary>
     INetworkWatch Watch();
 
+    /// <summary>What a network card, modem or tethered phone is to a person. Nothing is decided by it.</summary>
+    InterfaceMedium HardwareMedium(string interfaceName, int interfaceIndex) => InterfaceMedium.Other;
+
+    /// <summary>What the system's choice of congestion controls costs, as a sentence for people; null if it costs nothing, or the system does not say.</summary>
+    string? CongestionControlHint => null;
+
     /// <summary>Why a system setting drops replies that arrive on <paramref name="interfaceName"/> while the route to their sender is over another interface; null if none does.</summary>
     bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation);
 }

@@ -77,6 +77,32 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         }
     }
 
+    public InterfaceMedium HardwareMedium(string interfaceName, int interfaceIndex) => new NetworkDevices().KindOf(interfaceName, interfaceIndex) switch
+    {
+        NetworkDeviceKind.Ethernet => InterfaceMedium.Ethernet,
+        NetworkDeviceKind.WiFi => InterfaceMedium.WiFi,
+        NetworkDeviceKind.Phone => InterfaceMedium.Phone,
+        NetworkDeviceKind.Mobile => InterfaceMedium.Mobile,
+        _ => InterfaceMedium.Other,
+    };
+
+    public string? CongestionControlHint
+    {
+        get
+        {
+            try
+            {
+                return File.ReadAllText("/proc/sys/net/ipv4/tcp_allowed_congestion_control").Split((char[]?)null).Contains("bbr")
+                    ? null
+                    : "this system does not offer BBR, which keeps a network fast that loses packets; \"modprobe tcp_bbr\" and net.ipv4.tcp_allowed_congestion_control would";
+            }
+            catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+            {
+                return null;
+            }
+        }
+    }
+
     public INetworkWatch Watch() => new LinuxNetworkWatch();
 
     public bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation)

@@ -1,0 +1,42 @@
+using System.Runtime.InteropServices;
+
+namespace Bondline.Linux;
+
+/// <summary>Standard output or standard error as they are. .NET's own sets up the terminal at the first write, which puts escape codes before the first line.</summary>
+public sealed class StandardStream : Stream
+{
+    private readonly int _descriptor;
+
+    private StandardStream(int descriptor) => _descriptor = descriptor;
+
+    public static StandardStream Output { get; } = new(1);
+
+    public static StandardStream Error { get; } = new(2);
+
+    public override bool CanRead => false;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => true;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+    /// <exception cref="IOException">The system refused. That nobody reads any more is no error: there is nobody to tell it.</exception>
+    public override void Write(ReadOnlySpan<byte> buffer)
+    {
+        const int BrokenPipe = 32; // EPIPE
+        if (!LinuxTerminal.Write(_descriptor, buffer) && Marshal.GetLastPInvokeError() is not BrokenPipe and var error) throw new IOException(Marshal.GetPInvokeErrorMessage(error));
+    }
+
+    public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
+
+    public override void Flush() { }
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+}
