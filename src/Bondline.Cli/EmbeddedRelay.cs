@@ -22,6 +22,7 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
         {
             IsEmbedded = true,
             Listen = isLan ? null : IPAddress.Loopback,
+            Address = isLan ? await LanAddress.FindAsync(stop) : null,
             HttpsPort = 0,
             HttpPort = 0,
             TcpPorts = PortRange.Ephemeral,
@@ -40,7 +41,7 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
 
     /// <summary>Who can open the URL, and how others can.</summary>
     public static string Notice(bool isLan) => isLan
-        ? "No relay is configured: machines of this network can open the URL, under this machine's address instead of its host name. To share it with everybody, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here."
+        ? "No relay is configured: machines of this network can open the URL. To share it with everybody, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here."
         : "No relay is configured: only this machine can open the URL. To share it, run \"bondline relay\" on a server and \"bondline login JOIN-URL\" here, or use --lan.";
 
     /// <summary>The same for the screen, which has little room.</summary>

@@ -13,6 +13,10 @@ public sealed record RelayOptions
     /// <value>Default null: all of the machine's.</value>
     public IPAddress? Listen { get; init; }
 
+    /// <summary>The address in URLs where every address is listened on.</summary>
+    /// <value>Default null: the one this machine sends from to the rest of the world.</value>
+    public IPAddress? Address { get; init; }
+
     /// <summary>Agents and HTTPS visitors.</summary>
     /// <value>Default 443; 0 for one the system chooses.</value>
     public int HttpsPort { get; init; } = 443;
@@ -29,7 +33,7 @@ public sealed record RelayOptions
     /// <value>Default null: <c>/var/lib/bondline</c> as root, else <c>$XDG_STATE_HOME/bondline</c>; with <see cref="IsEmbedded"/>, in memory.</value>
     public string? DataDirectory { get; init; }
 
-    /// <summary>The relay serves the agent in its own process: names are under <c>localhost</c>, and with one HTTP tunnel any Host is answered.</summary>
+    /// <summary>The relay serves the agent in its own process: on loopback, names are under <c>localhost</c>; with one HTTP tunnel any Host is answered.</summary>
     public bool IsEmbedded { get; init; }
 
     /// <summary>How long a bond without subflows is kept.</summary>

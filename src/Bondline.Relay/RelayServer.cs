@@ -112,9 +112,9 @@ public sealed class RelayServer : IAsyncDisposable
 
         var https = Bind(_options.HttpsPort, "--https-port 8443");
         var http = Bind(_options.HttpPort, "--http-port 8000");
-        var domain = _options.Domain?.ToLowerInvariant() ?? (_options.IsEmbedded ? "localhost" : null);
+        var domain = _options.Domain?.ToLowerInvariant() ?? (_options is { IsEmbedded: true, Listen: { } here } && IPAddress.IsLoopback(here) ? "localhost" : null);
         var address = _options.Listen is { } only && !IsAny(only) ? only : null;
-        var publicHost = _options.Domain ?? (address ?? PublicAddress.Find()).ToString();
+        var publicHost = _options.Domain ?? (address ?? _options.Address ?? PublicAddress.Find()).ToString();
         _listening = new RelayListening(domain, (IPEndPoint)https.LocalEndPoint!, (IPEndPoint)http.LocalEndPoint!, _options.TcpPorts);
         _host = new HostPort(publicHost, _listening.Https.Port);
         _store.SaveSetting(HostSetting, _host.ToString());

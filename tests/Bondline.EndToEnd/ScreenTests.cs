@@ -74,6 +74,39 @@ public sealed class ScreenTests : IAsyncDisposable
         await serving;
     }
 
+    [Fact]
+    public async Task A_machine_of_the_local_network_opens_the_URL_of_a_first_try()
+    {
+        await using var lab = await BondedLab.StartAsync(new() { Links = [LinkOptions.Symmetric("eth0", 40, 10)] });
+        await IpAsync(lab.Network.Laptop, $"link add lan0 type veth peer name lan0 netns {lab.Network.Relay.Name}");
+        foreach (var (inside, address) in new[] { (lab.Network.Laptop, "192.168.77.20/24"), (lab.Network.Relay, "192.168.77.30/24") })
+        {
+            await IpAsync(inside, $"addr add {address} dev lan0");
+            await IpAsync(inside, "link set lan0 up");
+        }
+        using var service = lab.Network.Laptop.Run(() => Listen());
+        using var over = new CancellationTokenSource();
+        var serving = ServeAsync(service, over.Token);
+        var terminal = _terminal = await TmuxTerminal.StartAsync(80, 24);
+        await terminal.TypeAsync($"clear; ip netns exec {lab.Network.Laptop} env XDG_CONFIG_HOME={_folder} {Program} http {PortOf(service)} --lan");
+        var code = await terminal.WaitForAsync(screen => screen.Contains("http://192.168.77.20:", StringComparison.Ordinal) && screen.Contains("█▀▀▀", StringComparison.Ordinal), "the URL and its QR code");
+        var url = new Uri(code.Split('\n').First(line => line.Contains("http://", StringComparison.Ordinal)).Trim());
+        using var phone = lab.Network.Relay.Run(() => // a neighbour on lan0
+        {
+            var visitor = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            visitor.Connect(IPAddress.Parse(url.Host), url.Port);
+            return visitor;
+        });
+        await phone.SendAsync(Encoding.ASCII.GetBytes($"GET / HTTP/1.1\r\nHost: {url.Authority}\r\nConnection: close\r\n\r\n"));
+        Assert.EndsWith("hello", await ReadTextAsync(phone), StringComparison.Ordinal);
+        await terminal.PressAsync("Space");
+        await terminal.WaitForAsync(screen => screen.Contains("1 so far", StringComparison.Ordinal) && screen.Contains("Machines of this network", StringComparison.Ordinal), "the screen with the request");
+        await over.CancelAsync();
+        await serving;
+
+        static async Task IpAsync(Linux.NetworkNamespace inside, string arguments) => (await LabProcess.RunAsync(inside, "ip", arguments.Split(' '))).ThrowIfFailed($"ip {arguments}");
+    }
+
     [Theory]
     [InlineData("TERM")]
     [InlineData("HUP")]
@@ -186,6 +219,12 @@ public sealed class ScreenTests : IAsyncDisposable
     {
         var buffer = new byte[64 << 10];
         while (await socket.ReceiveAsync(buffer) > 0) { }
+    }
+
+    private static async Task<string> ReadTextAsync(Socket socket)
+    {
+        using var reader = new StreamReader(new NetworkStream(socket));
+        return await reader.ReadToEndAsync();
     }
 
     /// <summary>A web service: "hello", or bytes without end.</summary>

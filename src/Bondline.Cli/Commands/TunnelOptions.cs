@@ -17,7 +17,7 @@ internal sealed class TunnelOptions
 
     public Option<bool> Takeover { get; } = new("--takeover") { Description = "Take the name or port from another agent of the same token." };
 
-    public Option<bool> Lan { get; } = new("--lan") { Description = "Without a relay: let the local network open the URL too." };
+    public Option<bool> Lan { get; } = new("--lan") { Description = "Without a relay: a URL for the machines of the local network; the screen begins with its QR code." };
 
     public void AddTo(Command command)
     {

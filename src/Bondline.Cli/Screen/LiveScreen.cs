@@ -178,6 +178,9 @@ internal sealed class LiveScreen : IDisposable
                 case '\f': // Ctrl-L
                     lock (_gate) _painter.Forget();
                     break;
+                default:
+                    _overlay = Overlay.None;
+                    break;
             }
         }
     }

@@ -12,7 +12,7 @@ internal static class ScreenKeys
         ("i", "networks that are not used, and why"),
         ("Ctrl-L", "draw the screen again"),
         ("?", "this help"),
-        ("Esc", "back"),
+        ("Esc", "back, as any other key"),
     ];
 
     /// <summary>For a command's help.</summary>

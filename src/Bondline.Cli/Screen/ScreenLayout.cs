@@ -287,7 +287,7 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
     private string Footer()
     {
         if (!view.HasKeys) return New(Margin).Add("Ctrl-C quits", Style.Dim).ToString();
-        if (view.Overlay != Overlay.None) return New(Margin).Add(view.Overlay == Overlay.QrCode && view.Tunnels.Count > 1 ? "c next URL   Esc back" : "Esc back", Style.Dim).ToString();
+        if (view.Overlay != Overlay.None) return New(Margin).Add(view.Overlay == Overlay.QrCode && view.Tunnels.Count > 1 ? "c next URL   any other key goes back" : "any key goes back", Style.Dim).ToString();
         var line = New(Margin);
         foreach (var (key, what) in ScreenKeys.Footer)
         {

@@ -142,6 +142,27 @@ public sealed partial class ScreenLayoutTests
         if (!fits) Assert.Contains(lines, line => line.Contains("larger window", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_characters_of_a_qr_code_are_its_modules(bool hasColour)
+    {
+        const string Url = "http://192.168.1.20:41234";
+        using var data = QRCoder.QRCodeGenerator.GenerateQrCode(Url, QRCoder.QRCodeGenerator.ECCLevel.L);
+        var drawn = QrCode.Render(Url, 79, 23, Rich with { HasColour = hasColour })!.Select(line => Plain(line).TrimStart(' ')).ToList();
+        var size = data.ModuleMatrix.Count - 8; // without the library's margin of four
+        Assert.Equal(QrCode.SizeOf(Url), (size + 4, drawn.Count));
+        for (var y = 0; y < size; y++)
+        {
+            for (var x = 0; x < size; x++)
+            {
+                var character = drawn[(y + 2) / 2][x + 2]; // our margin of two
+                var isLight = character == '█' || character == ((y + 2) % 2 == 0 ? '▀' : '▄');
+                Assert.Equal(data.ModuleMatrix[y + 4][x + 4], !isLight);
+            }
+        }
+    }
+
     [Fact]
     public void No_qr_code_leads_a_phone_to_itself()
     {
