@@ -49,6 +49,7 @@ internal static class TunnelRun
                 Tunnels = tunnels,
                 Paths = tunnelSettings.Paths.Rules,
                 PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
+                Mode = tunnelSettings.Mode,
                 IsTakeover = tunnelSettings.IsTakeover,
                 WatchesRequests = screen is not null,
                 Log = shown ?? (line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : (ITransportLog)SilentTransportLog.Instance),

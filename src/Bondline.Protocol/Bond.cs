@@ -62,6 +62,11 @@ public sealed class Bond
 
     public bool IsClosed { get; private set; }
 
+    /// <summary>How the subflows are used together; at the relay, what the agent said last.</summary>
+    public BondMode Mode { get; private set; }
+
+    internal ulong ModeVersion { get; private set; }
+
     internal StreamTable Streams { get; }
 
     internal ProtocolError CloseCode { get; private set; }
@@ -136,6 +141,24 @@ public sealed class Bond
         subflow.StatusVersion++;
         subflow.NextPing = now;
         _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+    }
+
+    /// <summary>The agent's user wants a subflow used otherwise; the relay is told, and sends accordingly too.</summary>
+    public void ChangePolicy(Subflow subflow, SubflowPolicy policy)
+    {
+        if (subflow.State == SubflowState.Closed || subflow.Policy == policy) return;
+        subflow.Policy = policy;
+        subflow.StatusVersion++;
+        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+    }
+
+    /// <summary>The agent's user wants the subflows used together in another way; the relay is told, and sends accordingly too.</summary>
+    public void ChangeMode(BondMode mode)
+    {
+        if (IsClosed || Mode == mode) return;
+        Mode = mode;
+        ModeVersion++;
+        _transmitter.QueueControl(new(FrameType.Mode, null, null));
     }
 
     /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
@@ -457,6 +480,9 @@ public sealed class Bond
             case FrameType.SubflowStatus:
                 HandleSubflowStatus(SubflowStatusFrame.Parse(frame), now);
                 return true;
+            case FrameType.Mode when Role == BondRole.Relay:
+                HandleMode(ModeFrame.Parse(frame));
+                return true;
             case FrameType.Close:
                 var close = CloseFrame.Parse(frame);
                 End(close.Code, close.Reason, isOurs: false);
@@ -565,6 +591,12 @@ public sealed class Bond
         subflow.IsLinkLost = frame.IsLost;
         if (frame.IsLost) _health.HandleLost(subflow, SubflowReason.Peer, now);
         else subflow.NextPing = now;
+    }
+
+    private void HandleMode(ModeFrame frame)
+    {
+        if (frame.Version <= ModeVersion) return;
+        (ModeVersion, Mode) = (frame.Version, frame.Mode);
     }
 
     /// <summary>Throws away what the reader did not take and gives its windows back.</summary>

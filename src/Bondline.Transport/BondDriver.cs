@@ -164,6 +164,16 @@ internal sealed class BondDriver : IDeadlineOwner
         if (!pump.IsOver) pump.Driver.Bond.HandleLinkRestored(pump.Subflow, now);
     });
 
+    /// <summary>The subflow is used otherwise from now on, by both ends.</summary>
+    public void ChangePolicy(SubflowPump pump, SubflowPolicy policy) => Change((Pump: pump, Policy: policy), static (change, _, _) =>
+    {
+        if (!change.Pump.IsOver) change.Pump.Driver.Bond.ChangePolicy(change.Pump.Subflow, change.Policy);
+    });
+
+    /// <summary>The subflows are used together in another way from now on, by both ends.</summary>
+    /// <param name="newest">Asked under the lock, so that of two changes at once the later one stays.</param>
+    public void ChangeMode(Func<BondMode> newest) => Change((Driver: this, Newest: newest), static (change, _, _) => change.Driver.Bond.ChangeMode(change.Newest()));
+
     /// <returns>Bytes consumed.</returns>
     /// <exception cref="ProtocolException">The peer broke the protocol: the bond must end.</exception>
     public int HandleReceived(SubflowPump pump, ReadOnlySpan<byte> input)

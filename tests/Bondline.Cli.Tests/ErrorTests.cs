@@ -75,7 +75,6 @@ public sealed class ErrorTests
     [InlineData("usage", "tcp", "22", "--remote-port", "70000")]
     [InlineData("usage", "tcp", "22", "--remote-port", "many")]
     [InlineData("usage", "tcp", "22", "--mode", "fastest")]
-    [InlineData("not-available", "tcp", "22", "--mode", "redundant")]
     [InlineData("usage", "tcp", "22", "--carrier", "pigeon")]
     [InlineData("usage", "tcp", "22", "--paths", "eth0:fast")]
     [InlineData("usage", "tcp", "22", "--paths", "eth0,")]

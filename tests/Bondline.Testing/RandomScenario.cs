@@ -22,6 +22,7 @@ public sealed class RandomScenario
         if (_redials) _network.Agent.Died = Redial;
         MakeStreams();
         if (_random.Chance(0.85)) MakeFaults();
+        if (_random.Chance(0.4)) MakeChanges();
     }
 
     public SimulatedNetwork Network => _network;
@@ -208,6 +209,29 @@ public sealed class RandomScenario
             _network.Heal(path);
             foreach (var connection in ConnectionsOf(path)) _network.Agent.RestoreLink(connection);
         });
+    }
+
+    /// <summary>The agent's user changes their mind, at times before the tunnel is used.</summary>
+    private void MakeChanges()
+    {
+        var at = default(TimeSpan);
+        for (var count = _random.Spread(1, 8); count > 0; count--)
+        {
+            at += TimeSpan.FromMilliseconds(_random.Spread(1, 3000));
+            var (mode, policy, path) = ((BondMode)_random.Below(4), (SubflowPolicy)_random.Below(4), _paths[_random.Below(_paths.Count)]);
+            if (_random.Chance(0.5))
+            {
+                _network.At(at, () => _network.Agent.Do((bond, _) => bond.ChangeMode(mode)));
+                continue;
+            }
+            _network.At(at, () =>
+            {
+                path.Policy = policy;
+                foreach (var connection in ConnectionsOf(path))
+                    if (_network.Agent.SubflowOf(connection) is { } subflow) _network.Agent.Do((bond, _) => bond.ChangePolicy(subflow, policy));
+            });
+        }
+        Extend(at);
     }
 
     /// <summary>As the real driver: a new connection beside the dead one, which goes when the new one has joined.</summary>

@@ -56,6 +56,31 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task The_relay_follows_the_policy_of_the_subflow_that_opened_the_bond_and_every_change()
+    {
+        await using var pair = new LoopbackPair();
+        await using var link = await pair.OpenAsync(agent => agent with { Paths = [new("lo", SubflowPolicy.Backup)], Mode = BondMode.Redundant });
+        Until(() => PolicyAtRelay() == SubflowPolicy.Backup && ModeAtRelay() == BondMode.Redundant, "the relay was not told what the agent began with");
+        link.Link.ChangePolicy("lo", SubflowPolicy.Metered);
+        link.Link.Mode = BondMode.BackupOnly;
+        Until(() => PolicyAtRelay() == SubflowPolicy.Metered && ModeAtRelay() == BondMode.BackupOnly, "the relay was not told of the changes");
+        await using var near = await link.Agent.OpenStreamAsync(Header);
+        Assert.NotNull(await link.Relay.AcceptStreamAsync(CancellationToken.None).AsTask().WaitAsync(LoopbackPair.Patience));
+        link.Link.ChangePolicy("lo", SubflowPolicy.Off);
+        Until(() => link.Relay.Snapshot().Subflows is [], "the path that was switched off is still there");
+        link.Link.ChangePolicy("lo", SubflowPolicy.Normal);
+        Until(() => PolicyAtRelay() == SubflowPolicy.Normal, "the path that was switched on again is not there");
+        await near.WriteAsync(new byte[1]);
+
+        SubflowPolicy? PolicyAtRelay() => link.Relay.Snapshot().Subflows is [var only] ? only.Policy : null;
+
+        BondMode ModeAtRelay()
+        {
+            lock (link.Relay.Driver.Gate) return link.Relay.Driver.Bond.Mode;
+        }
+    }
+
+    [Fact]
     public async Task A_bug_while_a_stream_is_opened_ends_the_bond()
     {
         var time = new FailingTime();

@@ -16,6 +16,7 @@ public sealed class TunnelAgent
     private BondStatistics _earlierBonds;
     private AgentBond? _bond;
     private bool _isDeclined;
+    private AgentLink? _link;
     private ControlChannel? _control;
     private Task _localProbes = Task.CompletedTask;
 
@@ -41,9 +42,11 @@ public sealed class TunnelAgent
             Instance = _options.Instance,
             Paths = _options.Paths,
             PathsAreExclusive = _options.PathsAreExclusive,
+            Mode = _options.Mode,
             TimeProvider = _options.TimeProvider,
             Log = _options.Log,
         });
+        lock (_gate) _link = link;
         link.PathChanged += _observer.PathChanged;
         link.Declined += ReportDeclined;
         var draining = DrainAsync(end, drain);
@@ -58,11 +61,26 @@ public sealed class TunnelAgent
         }
         finally
         {
+            lock (_gate) _link = null;
             await end.CancelAsync();
             await Task.WhenAll(draining, notice, _localProbes, _streams.WhenEmptyAsync());
             foreach (var tunnel in _tunnels) await tunnel.DisposeAsync();
         }
     }
+
+    /// <summary>How the networks are used together.</summary>
+    public BondMode Mode => Link?.Mode ?? _options.Mode;
+
+    /// <summary>Uses the networks together in another way from now on, in both directions. On any thread; without effect while the agent does not run.</summary>
+    public void ChangeMode(BondMode mode)
+    {
+        if (Link is { } link) link.Mode = mode;
+    }
+
+    /// <summary>Uses a network otherwise from now on, in both directions; <see cref="SubflowPolicy.Off"/> pauses it. On any thread; without effect while the agent does not run.</summary>
+    /// <param name="path">The interface's name; one that is left out only because nobody named it is used.</param>
+    /// <param name="policy">What for.</param>
+    public void ChangePolicy(string path, SubflowPolicy policy) => Link?.ChangePolicy(path, policy);
 
     public AgentStatistics Snapshot()
     {
@@ -71,6 +89,14 @@ public sealed class TunnelAgent
         lock (_gate) (current, earlier) = (_bond, _earlierBonds);
         var snapshot = current?.Snapshot();
         return new(earlier + (snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []);
+    }
+
+    private AgentLink? Link
+    {
+        get
+        {
+            lock (_gate) return _link;
+        }
     }
 
     private string RelayName => _options.Join.Hosts[0].ToString();

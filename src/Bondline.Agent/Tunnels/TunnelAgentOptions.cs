@@ -21,6 +21,9 @@ public sealed record TunnelAgentOptions
     /// <summary>Use the interfaces of <see cref="Paths"/> and no other.</summary>
     public bool PathsAreExclusive { get; init; } = true;
 
+    /// <summary>How the interfaces are used together at first.</summary>
+    public BondMode Mode { get; init; }
+
     /// <summary>Take names and ports from other agents of the same token.</summary>
     public bool IsTakeover { get; init; }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Bondline.Protocol;
 
 namespace Bondline.Cli.Commands;
 
@@ -11,7 +12,7 @@ internal sealed class TunnelOptions
         HelpName = "NAME[:POLICY],...",
     };
 
-    public Option<string?> Mode { get; } = new("--mode") { Description = "How the networks are used together: auto.", HelpName = "MODE" };
+    public Option<string?> Mode { get; } = new("--mode") { Description = "How the networks are used together: auto, redundant, lowest-latency or backup-only.", HelpName = "MODE" };
 
     public Option<string?> Carrier { get; } = new("--carrier") { Description = "What carries the bond: auto, bond or mptcp.", HelpName = "CARRIER" };
 
@@ -27,17 +28,22 @@ internal sealed class TunnelOptions
     /// <exception cref="CommandException">A value is wrong, or this version has not got it.</exception>
     public TunnelSettings Read(ParseResult line)
     {
-        if (line.GetValue(Mode) is { } mode && mode != "auto")
-            throw mode is "redundant" or "lowest-latency" or "backup-only"
-                ? new CommandException("not-available", $"this version has not got --mode {mode}", "Use --mode auto; --paths NAME:backup keeps a network for emergencies")
-                : new CommandException("usage", $"\"{mode}\" is no mode", "Use --mode auto");
         if (line.GetValue(Carrier) is { } carrier && carrier is not ("auto" or "bond"))
             throw carrier == "mptcp"
                 ? new CommandException("not-available", "this version has not got --carrier mptcp", "Use --carrier bond, which bonds the same networks in the program itself")
                 : new CommandException("usage", $"\"{carrier}\" is no carrier", "Use --carrier auto or --carrier bond");
-        return new(PathRules.Parse(line.GetValue(Paths)), line.GetValue(Takeover), line.GetValue(Lan));
+        return new(PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), line.GetValue(Takeover), line.GetValue(Lan));
     }
+
+    private static BondMode ParseMode(string? mode) => mode switch
+    {
+        null or "auto" => BondMode.Auto,
+        "redundant" => BondMode.Redundant,
+        "lowest-latency" => BondMode.LowestLatency,
+        "backup-only" => BondMode.BackupOnly,
+        _ => throw new CommandException("usage", $"\"{mode}\" is no mode", "Use auto, redundant, lowest-latency or backup-only"),
+    };
 }
 
 /// <summary>The values of <see cref="TunnelOptions"/>.</summary>
-internal sealed record TunnelSettings(PathRules Paths, bool IsTakeover, bool IsLan);
+internal sealed record TunnelSettings(PathRules Paths, BondMode Mode, bool IsTakeover, bool IsLan);

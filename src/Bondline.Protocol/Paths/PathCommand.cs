@@ -25,6 +25,9 @@ public abstract record PathCommand
     /// <summary>Tell the bond that it is back.</summary>
     public sealed record LinkRestored(SubflowId Subflow) : PathCommand;
 
+    /// <summary>Tell the bond that this subflow is to be used otherwise.</summary>
+    public sealed record ChangePolicy(SubflowId Subflow, SubflowPolicy Policy) : PathCommand;
+
     /// <summary>Close a subflow's connection with a reset.</summary>
     public sealed record Close(SubflowId Subflow, string Why) : PathCommand;
 
@@ -36,7 +39,8 @@ public abstract record PathCommand
     /// <param name="Situation">What it is doing.</param>
     /// <param name="Reason">One word for programs; null if there is nothing to explain.</param>
     /// <param name="Detail">A sentence for people; null if there is none.</param>
-    public sealed record Report(string Path, PathSituation Situation, string? Reason, string? Detail) : PathCommand;
+    /// <param name="Policy">What it is used for; <see cref="SubflowPolicy.Off"/> if it cannot be used.</param>
+    public sealed record Report(string Path, PathSituation Situation, string? Reason, string? Detail, SubflowPolicy Policy) : PathCommand;
 
     /// <summary>Give up for good: wherever the relay should be, someone else answers.</summary>
     public sealed record Fail(string Detail) : PathCommand;

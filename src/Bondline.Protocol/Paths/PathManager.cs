@@ -85,6 +85,10 @@ public sealed class PathManager
                 }
 
                 break;
+            case PathObservation.PolicyChanged changed:
+                _selection.Change(changed.Path, changed.Policy);
+                SelectPaths(now);
+                break;
             case PathObservation.Resumed:
                 _isResolveForced = true;
                 foreach (var path in _paths.Values)
@@ -99,6 +103,7 @@ public sealed class PathManager
         foreach (var path in _paths.Values)
         {
             DialIfDue(path, now);
+            AlignPolicies(path);
             Report(path);
         }
 
@@ -201,7 +206,7 @@ public sealed class PathManager
 
         foreach (var replaced in path.Subflows) _commands.Add(new PathCommand.Close(replaced.Id, "replaced"));
         path.Subflows.Clear();
-        path.Subflows.Add(new(joined.Subflow, joined.Local));
+        path.Subflows.Add(new(joined.Subflow, joined.Local, dial.Policy));
     }
 
     private void HandleChanged(ManagedPath path, ManagedSubflow subflow, PathObservation.SubflowChanged changed, Instant now)
@@ -216,6 +221,17 @@ public sealed class PathManager
         else if (wasLive && !path.IsLive)
         {
             Restart(path, now);
+        }
+    }
+
+    /// <summary>What a subflow or its dial began with may not be wanted any more.</summary>
+    private void AlignPolicies(ManagedPath path)
+    {
+        if (!path.Choice.IsPath) return;
+        foreach (var subflow in path.Subflows.Where(subflow => subflow.Policy != path.Choice.Policy))
+        {
+            subflow.Policy = path.Choice.Policy;
+            _commands.Add(new PathCommand.ChangePolicy(subflow.Id, subflow.Policy));
         }
     }
 
@@ -257,7 +273,7 @@ public sealed class PathManager
         var remote = path.Choice.Endpoints[path.Rotation++ % path.Choice.Endpoints.Count];
         path.WasDialled = true;
         path.IsDialForced = false;
-        path.Dials.Add(new(++_lastDial, remote, now, now + DialTimeout));
+        path.Dials.Add(new(++_lastDial, remote, path.Choice.Policy, now, now + DialTimeout));
         _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, remote, path.Choice.Policy, DialTimeout));
         path.NextDial = now + Jitter(Interval(path, now));
     }
@@ -303,12 +319,14 @@ public sealed class PathManager
     private static PathCommand.Report Describe(ManagedPath path)
     {
         if (!path.Choice.IsPath && path.Choice.Reason is { } reason)
-            return new(path.Name, path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
-        if (path.Subflows.Exists(subflow => subflow is { State: SubflowState.Active, IsLost: false })) return new(path.Name, PathSituation.Active, null, null);
-        if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return new(path.Name, PathSituation.Suspect, Word(suspect.Reason), null);
-        if (path.LastFailure is { } failure) return new(path.Name, path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
-        if (path.Subflows is [var dead, ..]) return new(path.Name, PathSituation.Dead, Word(dead.Reason), null);
-        return path.Choice.IsPath ? new(path.Name, PathSituation.Connecting, null, null) : new(path.Name, PathSituation.Connecting, "resolving", "the relay's address is not known yet");
+            return As(path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
+        if (path.Subflows.Exists(subflow => subflow is { State: SubflowState.Active, IsLost: false })) return As(PathSituation.Active, null, null);
+        if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
+        if (path.LastFailure is { } failure) return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
+        if (path.Subflows is [var dead, ..]) return As(PathSituation.Dead, Word(dead.Reason), null);
+        return path.Choice.IsPath ? As(PathSituation.Connecting, null, null) : As(PathSituation.Connecting, "resolving", "the relay's address is not known yet");
+
+        PathCommand.Report As(PathSituation situation, string? reason, string? detail) => new(path.Name, situation, reason, detail, path.Choice.Policy);
     }
 
     private static string? Word(SubflowReason reason) => reason switch
@@ -403,8 +421,10 @@ public sealed class PathManager
         public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced || Subflows.Exists(subflow => subflow.IsWorn));
     }
 
-    private sealed class ManagedSubflow(SubflowId id, IPAddress? local)
+    private sealed class ManagedSubflow(SubflowId id, IPAddress? local, SubflowPolicy policy)
     {
+        public SubflowPolicy Policy { get; set; } = policy;
+
         public SubflowId Id { get; } = id;
 
         public IPAddress? Local { get; } = local;
@@ -421,8 +441,10 @@ public sealed class PathManager
         public bool IsLive => !IsLost && State is SubflowState.Active or SubflowState.Suspect;
     }
 
-    private sealed class ManagedDial(int id, IPEndPoint remote, Instant startedAt, Instant deadline)
+    private sealed class ManagedDial(int id, IPEndPoint remote, SubflowPolicy policy, Instant startedAt, Instant deadline)
     {
+        public SubflowPolicy Policy { get; } = policy;
+
         public int Id { get; } = id;
 
         public IPEndPoint Remote { get; } = remote;

@@ -37,6 +37,9 @@ public abstract record PathObservation
     /// <summary>The bond is over, and its subflows with it: the next dial opens a new one.</summary>
     public sealed record BondEnded : PathObservation;
 
+    /// <summary>The user wants an interface used otherwise from now on; named by this if it was not before.</summary>
+    public sealed record PolicyChanged(string Path, SubflowPolicy Policy) : PathObservation;
+
     /// <summary>The machine slept.</summary>
     public sealed record Resumed : PathObservation;
 

@@ -15,21 +15,30 @@ public readonly record struct PathChoice(IReadOnlyList<IPEndPoint> Endpoints, bo
 }
 
 /// <summary>The rules that make interfaces paths: carrier, an address that is not link-local, a route to the relay; virtual ones only if named; never past a VPN in silence.</summary>
-/// <param name="rules">What the user said about interfaces.</param>
-/// <param name="isExclusive">Only the interfaces named are used, if any is.</param>
-public sealed class PathSelection(IReadOnlyList<PathRule> rules, bool isExclusive)
+public sealed class PathSelection
 {
+    private readonly Dictionary<string, SubflowPolicy> _policies = [];
+    private readonly bool _isExclusive;
+
+    /// <param name="rules">What the user said about interfaces.</param>
+    /// <param name="isExclusive">Only the interfaces named are used, if any is.</param>
+    public PathSelection(IReadOnlyList<PathRule> rules, bool isExclusive)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        foreach (var rule in rules) _policies[rule.Interface] = rule.Policy;
+        _isExclusive = isExclusive && rules.Count > 0;
+    }
+
+    /// <summary>The user says something else about an interface; it counts as named.</summary>
+    public void Change(string path, SubflowPolicy policy) => _policies[path] = policy;
+
     public PathChoice Choose(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
     {
         ArgumentNullException.ThrowIfNull(candidate);
-        PathRule? rule = null;
-        foreach (var named in rules)
-            if (named.Interface == candidate.Name)
-                rule = named;
-
-        if (rule is { Policy: SubflowPolicy.Off }) return LeftOut("policy", "switched off in --paths");
-        if (rule is null && isExclusive && rules.Count > 0) return LeftOut("policy", "not named in --paths");
-        if (rule is null && LeaveOutUnnamed(candidate, all, relay) is { } leftOut) return leftOut;
+        SubflowPolicy? named = _policies.TryGetValue(candidate.Name, out var policy) ? policy : null;
+        if (named == SubflowPolicy.Off) return LeftOut("policy", "switched off");
+        if (named is null && _isExclusive) return LeftOut("policy", "not named in --paths");
+        if (named is null && LeaveOutUnnamed(candidate, all, relay) is { } leftOut) return leftOut;
 
         var isLoopback = candidate.Kind == InterfaceKind.Loopback;
         if (isLoopback && !relay.Any(address => IsHere(address))) return LeftOut("loopback", "leads to this machine only");
@@ -39,7 +48,7 @@ public sealed class PathSelection(IReadOnlyList<PathRule> rules, bool isExclusiv
         var reachable = relay.Where(address => isLoopback ? IsHere(address) : candidate.CanReach(address.EndPoint.Address)).Select(address => address.EndPoint).ToList();
         if (reachable.Count == 0 && relay.Count > 0)
             return Lost(SubflowReason.Route, "no-route", $"no route to {string.Join(" or ", relay.Select(address => address.EndPoint.Address))}");
-        return new(reachable, !isLoopback, rule?.Policy ?? SubflowPolicy.Normal, SubflowReason.None, null, null);
+        return new(reachable, !isLoopback, named ?? SubflowPolicy.Normal, SubflowReason.None, null, null);
     }
 
     private static PathChoice? LeaveOutUnnamed(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)

@@ -7,43 +7,27 @@ internal static class EarliestCompletion
     /// <summary>A write that takes longer is waiting for the socket: its subflow has no room, whatever its cap says.</summary>
     private static readonly TimeSpan SlowWrite = TimeSpan.FromMilliseconds(4);
 
-    /// <summary>Active, and its policy lets it carry new data beside the others.</summary>
-    public static bool IsUsable(Subflow subflow, List<Subflow> all) =>
-        subflow.State == SubflowState.Active && subflow.Policy switch
-        {
-            SubflowPolicy.Normal or SubflowPolicy.Prefer => true,
-            SubflowPolicy.Backup or SubflowPolicy.Metered => !HasNormal(all),
-            _ => false,
-        };
-
-    /// <summary>No other subflow may carry new data now.</summary>
-    public static bool IsAlone(Subflow subflow, List<Subflow> all)
-    {
-        for (var i = 0; i < all.Count; i++)
-            if (!ReferenceEquals(all[i], subflow) && IsUsable(all[i], all)) return false;
-        return true;
-    }
-
     /// <summary>May <paramref name="asking"/> take bulk bytes?</summary>
     /// <param name="asking">The subflow whose writer asks.</param>
-    /// <param name="all">The bond's subflows.</param>
+    /// <param name="bond">Its subflows and its mode.</param>
     /// <param name="waiting">All bytes that wait to be sent, these included.</param>
     /// <param name="slackBytes">How many bytes may overtake them: what the windows and buffers still hold, and what waits at all.</param>
     /// <param name="now">The current instant.</param>
     /// <param name="except">A subflow that will not take these bytes, so nobody may leave them to it.</param>
-    public static bool MayTake(Subflow asking, List<Subflow> all, long waiting, double slackBytes, Instant now, Subflow? except = null)
+    public static bool MayTake(Subflow asking, Bond bond, long waiting, double slackBytes, Instant now, Subflow? except = null)
     {
-        if (!asking.HasCredit || !IsUsable(asking, all)) return false;
+        if (!asking.HasCredit || !Eligibility.IsUsable(asking, bond)) return false;
         // The same length whoever asks: two that each find the other faster would both wait for ever.
         var length = Math.Min(waiting, Subflow.Quantum);
         var mine = asking.FinishTime(length);
         var best = mine;
         long room = 0; // what faster subflows can take at once
         double rate = 0; // of the faster ones
+        var all = bond.AllSubflows;
         for (var i = 0; i < all.Count; i++)
         {
             var other = all[i];
-            if (ReferenceEquals(other, asking) || ReferenceEquals(other, except) || !IsUsable(other, all)) continue;
+            if (ReferenceEquals(other, asking) || ReferenceEquals(other, except) || !Eligibility.IsUsable(other, bond)) continue;
             var finish = other.FinishTime(length);
             var isFirst = other.Policy == asking.Policy ? finish < mine : other.Policy == SubflowPolicy.Prefer;
             if (!isFirst) continue;
@@ -57,14 +41,20 @@ internal static class EarliestCompletion
     }
 
     /// <summary>The usable subflow that delivers <paramref name="length"/> bytes first, whether or not it has credit; <paramref name="except"/> and those stuck in a write do not count.</summary>
-    public static Subflow? Fastest(List<Subflow> all, int length, Subflow? except, Instant now)
+    public static Subflow? Fastest(Bond bond, int length, Subflow? except, Instant now) => Fastest(bond, length, except, now, Eligibility.IsUsable);
+
+    /// <summary>The same among those that may carry a copy of a small frame.</summary>
+    public static Subflow? FastestToDouble(Bond bond, int length, Subflow except, Instant now) => Fastest(bond, length, except, now, Eligibility.MayDouble);
+
+    private static Subflow? Fastest(Bond bond, int length, Subflow? except, Instant now, Func<Subflow, Bond, bool> isEligible)
     {
+        var all = bond.AllSubflows;
         Subflow? best = null, stuck = null;
         double bestFinish = double.MaxValue;
         for (var i = 0; i < all.Count; i++)
         {
             var subflow = all[i];
-            if (ReferenceEquals(subflow, except) || !IsUsable(subflow, all)) continue;
+            if (ReferenceEquals(subflow, except) || !isEligible(subflow, bond)) continue;
             if (IsBlocked(subflow, now))
             {
                 stuck ??= subflow;
@@ -88,11 +78,4 @@ internal static class EarliestCompletion
     }
 
     private static bool IsBlocked(Subflow subflow, Instant now) => subflow.IsWriting && now - subflow.WritingSince > SlowWrite;
-
-    private static bool HasNormal(List<Subflow> all)
-    {
-        for (var i = 0; i < all.Count; i++)
-            if (all[i] is { State: SubflowState.Active, Policy: SubflowPolicy.Normal or SubflowPolicy.Prefer }) return true;
-        return false;
-    }
 }

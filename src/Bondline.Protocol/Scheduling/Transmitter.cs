@@ -18,12 +18,16 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>Copies of small frames: one in twenty of what the bond can carry, and never under 1 Mbit/s.</summary>
     private const double DuplicateShare = 0.05, LeastDuplicateBytesPerSecond = 1.05e6 / 8, DuplicateDepthBytes = 64 * 1024;
 
+    /// <summary>Frames that wait on one subflow in redundant mode: far more than are ever in flight on the others.</summary>
+    private const int MostRepeats = 4096;
+
     /// <summary>From 200 Mbit/s on, several full frames are written at once: there a queue of 128 KiB is 5 ms at most.</summary>
     private const double BurstBytesPerSecond = 200e6 / 8;
 
     private readonly Queue<StreamEndpoint> _sparse = new(), _bulk = new();
     private readonly Queue<ControlItem> _orphans = new(); // control frames no subflow can carry now
-    private readonly Reinjections _reinjections = new();
+    private readonly CopyQueue _owed = new();
+    private CopyBudget _copies = new();
     private ulong _pingNumber = seed & 0xFFFF;
     private TokenBucket _duplicates;
     private long _unsent;      // new bytes that wait, over all streams
@@ -40,7 +44,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>Written and not yet acknowledged, over all streams.</summary>
     public long BufferedBytes { get; private set; }
 
-    public bool HasUnsent => _unsent > 0 || _reinjections.Count > 0;
+    public bool HasUnsent => _unsent > 0 || _owed.Count > 0;
 
     /// <summary>When an idle subflow should be polled again because the one its bytes were left to is stuck in a write.</summary>
     public Instant RetryAt { get; private set; } = Instant.Never;
@@ -85,14 +89,14 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <param name="isOwed">It was sent on two subflows before, so one is enough: else each loss would double what is sent.</param>
     public void QueueControl(ControlItem item, bool isOwed = false)
     {
-        var first = Best(null, item.About);
+        var first = Best(null);
         if (first is null)
         {
             if (_orphans.Count > 64 || !_orphans.Contains(item)) _orphans.Enqueue(item);
             return;
         }
         first.Control.Enqueue(item);
-        if (!isOwed) Best(first, item.About)?.Control.Enqueue(item);
+        if (!isOwed) Best(first)?.Control.Enqueue(item);
     }
 
     /// <summary>A subflow can be used (again): it takes what waited for one.</summary>
@@ -116,7 +120,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             HandleFrameAcked(frame);
             if (frame.Type is FrameType.Stream or FrameType.StreamEnd) bond.HandleDelivered();
         }
-        subflow.IsAlone = EarliestCompletion.IsAlone(subflow, bond.AllSubflows);
+        subflow.IsAlone = Eligibility.IsAlone(subflow, bond);
         // What was under way while the subflow was not active says nothing about it.
         if (newest.EndsAt > 0 && newest.SentAt >= subflow.ActiveSince) CapPolicy.HandleAcked(subflow, bytes, wasLimited, newest, now);
         bond.HandleProgress(subflow, now);
@@ -142,6 +146,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         }
         acknowledger.HandleLost(subflow, now);
         subflow.Copies.Clear(); // their originals went elsewhere
+        subflow.Repeats.Clear();
         for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue(), isOwed: true);
     }
 
@@ -155,8 +160,8 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         frame.IsCopied = isSparse || stream.Acked.Count > 0; // others wait behind it, or its stream is sparse
         if (!frame.IsCopied) return;
         var length = (long)(frame.End - frame.Start);
-        frame.IsCopied = EarliestCompletion.Fastest(bond.AllSubflows, (int)length, subflow, now) is not null && _reinjections.TrySpend(length);
-        if (frame.IsCopied) _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, subflow));
+        frame.IsCopied = EarliestCompletion.Fastest(bond, (int)length, subflow, now) is not null && _copies.TrySpend(length);
+        if (frame.IsCopied) _owed.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, subflow));
     }
 
     /// <summary>Finds the oldest stream frame that no other subflow carries too.</summary>
@@ -192,7 +197,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
         if (length == 0)
         {
-            if (_sparse.Count > 0 || _bulk.Count > 0 || _reinjections.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
+            if (_sparse.Count > 0 || _bulk.Count > 0 || _owed.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
             return 0;
         }
         subflow.BytesSent += length;
@@ -278,6 +283,8 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             case FrameType.SubflowStatus:
                 var about = item.About!;
                 return about.State == SubflowState.Closed ? 0 : new SubflowStatusFrame(about.Id, about.StatusVersion, about.IsLinkLost, about.Policy).WriteTo(destination);
+            case FrameType.Mode:
+                return new ModeFrame(bond.ModeVersion, bond.Mode).WriteTo(destination);
             default:
                 throw new InvalidOperationException($"{item.Type} is no control frame.");
         }
@@ -291,6 +298,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             var before = position;
             position += WriteSparse(subflow, now, room[position..], position);
             if (position == before && position < limit) position += WriteOwed(subflow, now, room[position..], position);
+            if (position == before && position < limit) position += WriteRepeat(subflow, now, room[position..], position);
             if (position == before && position < limit) position += WriteBulk(subflow, now, room[position..], position);
             if (position == before && position == 0) position += WriteTail(subflow, now, room, position);
             if (position == before) break;
@@ -327,13 +335,14 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
                 continue;
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
-            if (!ReferenceEquals(EarliestCompletion.Fastest(bond.AllSubflows, length, null, now), subflow)) return 0;
+            if (!ReferenceEquals(EarliestCompletion.Fastest(bond, length, null, now), subflow)) return 0;
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
             _sparse.Dequeue();
             stream.IsQueuedSparse = false;
             var start = stream.Next;
             var written = WriteNew(subflow, stream, length, now, room, position);
-            Double(subflow, stream, start, length, now);
+            var second = Double(subflow, stream, start, length, now);
+            Repeat(subflow, stream, start, length, second);
             Queue(stream, now);
             return written;
         }
@@ -341,33 +350,68 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     }
 
     /// <summary>The frame just written goes to the next best subflow as well, if copies are cheap now.</summary>
-    private void Double(Subflow subflow, StreamEndpoint stream, ulong start, int length, Instant now)
+    /// <returns>That subflow; null if it does not.</returns>
+    private Subflow? Double(Subflow subflow, StreamEndpoint stream, ulong start, int length, Instant now)
     {
-        if (EarliestCompletion.Fastest(bond.AllSubflows, length, subflow, now) is not { } second) return;
+        if (EarliestCompletion.FastestToDouble(bond, length, subflow, now) is not { } second) return null;
         double capacity = 0;
         foreach (var each in bond.AllSubflows)
             if (each.State == SubflowState.Active) capacity += each.RateBytesPerSecond;
         var rate = Math.Max(LeastDuplicateBytesPerSecond, capacity * DuplicateShare);
-        if (!_duplicates.TryTake(length + StreamFrame.MaxHeaderLength, rate, DuplicateDepthBytes, now)) return;
+        if (!_duplicates.TryTake(length + StreamFrame.MaxHeaderLength, rate, DuplicateDepthBytes, now)) return null;
         subflow.Sent[subflow.Sent.Count - 1].IsDoubled = true;
         second.Copies.Enqueue(new(stream, start, start + (ulong)length, stream.IsEndSent, subflow));
+        return second;
+    }
+
+    /// <summary>In redundant mode the frame just written waits on all other subflows too. It stays what it was if its subflow fails: the bytes are owed.</summary>
+    private void Repeat(Subflow subflow, StreamEndpoint stream, ulong start, int length, Subflow? except)
+    {
+        if (bond.Mode != BondMode.Redundant) return;
+        foreach (var other in bond.AllSubflows)
+        {
+            if (ReferenceEquals(other, subflow) || ReferenceEquals(other, except) || other.Repeats.Count >= MostRepeats || !Eligibility.IsUsable(other, bond)) continue;
+            other.Repeats.Add(new(stream, start, start + (ulong)length, stream.IsEndSent, subflow));
+            subflow.Sent[subflow.Sent.Count - 1].IsDoubled = true;
+        }
+    }
+
+    /// <summary>The oldest bytes others have sent and the peer has not acknowledged: a slow subflow skips what arrived without it.</summary>
+    private int WriteRepeat(Subflow subflow, Instant now, Span<byte> room, int position)
+    {
+        if (subflow.Repeats.Count == 0 || subflow.UnackedBytes + position >= subflow.CapBytes) return 0;
+        if (bond.Mode != BondMode.Redundant || !Eligibility.IsUsable(subflow, bond))
+        {
+            subflow.Repeats.Clear();
+            return 0;
+        }
+        if (!subflow.Repeats.TryFind(subflow, mayBeOwn: true, out var index, out var item)) return 0;
+        var length = FrameRoom(subflow, item, room);
+        var written = WriteFrame(subflow, item.Stream, item.Start, length, item.IsEnd && item.Start + (ulong)length == item.End, now, room, position);
+        subflow.Sent[subflow.Sent.Count - 1].IsDoubled = true;
+        subflow.Repeats.Take(index, length);
+        DuplicatedBytes += length;
+        return written;
     }
 
     private int WriteOwed(Subflow subflow, Instant now, Span<byte> room, int position)
     {
-        if (_reinjections.Count == 0) return 0;
-        var mayBeOwn = EarliestCompletion.Fastest(bond.AllSubflows, 0, subflow, now) is null;
-        if (!_reinjections.TryFind(subflow, mayBeOwn, out var index, out var item)) return 0;
-        var length = (int)Math.Min(item.End - item.Start, (ulong)Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength);
-        if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, _reinjections.Bytes + 1, _reinjections.Bytes, now, mayBeOwn ? null : item.Source)) return 0;
+        if (_owed.Count == 0) return 0;
+        var mayBeOwn = EarliestCompletion.Fastest(bond, 0, subflow, now) is null;
+        if (!_owed.TryFind(subflow, mayBeOwn, out var index, out var item)) return 0;
+        var length = FrameRoom(subflow, item, room);
+        if (!EarliestCompletion.MayTake(subflow, bond, _owed.Bytes + 1, _owed.Bytes, now, mayBeOwn ? null : item.Source)) return 0;
         var isEnd = item.IsEnd && item.Start + (ulong)length == item.End;
         var written = WriteFrame(subflow, item.Stream, item.Start, length, isEnd, now, room, position);
         subflow.Sent[subflow.Sent.Count - 1].IsDoubled = item.Source.State == SubflowState.Active; // else this is the only one that lives
-        _reinjections.Take(index, length);
+        _owed.Take(index, length);
         ReinjectedBytes += length;
         subflow.BytesReinjected += length;
         return written;
     }
+
+    private static int FrameRoom(Subflow subflow, in CopyItem item, Span<byte> room) =>
+        (int)Math.Min(item.End - item.Start, (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
 
     private int WriteBulk(Subflow subflow, Instant now, Span<byte> room, int position)
     {
@@ -382,8 +426,10 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            if (!EarliestCompletion.MayTake(subflow, bond.AllSubflows, _unsent + 1, Slack(stream), now)) return 0;
+            if (!EarliestCompletion.MayTake(subflow, bond, _unsent + 1, Slack(stream), now)) return 0;
+            var start = stream.Next;
             var written = WriteNew(subflow, stream, length, now, room, position);
+            Repeat(subflow, stream, start, length, except: null);
             _bulk.Dequeue();
             stream.IsQueuedBulk = false;
             Queue(stream, now);
@@ -403,7 +449,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>Nothing is left to send and this subflow is idle: it repeats the last frames of a slower one that would arrive later.</summary>
     private int WriteTail(Subflow subflow, Instant now, Span<byte> room, int position)
     {
-        if (HasUnsent || subflow.UnackedBytes >= Subflow.Quantum || !EarliestCompletion.IsUsable(subflow, bond.AllSubflows)) return 0;
+        if (HasUnsent || subflow.UnackedBytes >= Subflow.Quantum || !Eligibility.IsUsable(subflow, bond)) return 0;
         foreach (var other in bond.AllSubflows)
         {
             if (ReferenceEquals(other, subflow) || other.State != SubflowState.Active) continue;
@@ -415,9 +461,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
                 var length = (int)(frame.End - frame.Start);
                 if (stream.SendState is SendState.Reset or SendState.Acknowledged || frame.Start < stream.Sending.Start) continue;
                 if (frame.ExpectedAt < now + TimeSpan.FromSeconds(subflow.FinishTime(length)) + TimeSpan.FromMilliseconds(5)) break; // and so are those before it
-                if (!_reinjections.TrySpend(length)) return 0;
+                if (!_copies.TrySpend(length)) return 0;
                 frame.IsCopied = true;
-                _reinjections.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, other));
+                _owed.Add(new(stream, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, other));
                 return WriteOwed(subflow, now, room, position);
             }
         }
@@ -431,7 +477,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         _unsent -= length;
         _sentTotal += length;
         NewBytes += length;
-        _reinjections.HandleNewBytes(length);
+        _copies.HandleNewBytes(length);
         stream.SparseRate.Take(length, SparseBytesPerSecond, SparseDepthBytes, now);
         var isEnd = stream.SendState == SendState.Finishing && stream.Next == stream.Sending.End;
         stream.IsEndSent |= isEnd;
@@ -504,7 +550,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private void Owe(in SentFrame frame, Subflow source)
     {
         if (frame.Type is FrameType.Stream or FrameType.StreamEnd)
-            _reinjections.Add(new(frame.Stream!, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, source));
+            _owed.Add(new(frame.Stream!, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, source));
         else
             QueueControl(new(frame.Type, frame.Stream, frame.About), isOwed: true);
     }
@@ -515,12 +561,12 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private ulong Sendable(StreamEndpoint stream) =>
         Math.Min(stream.UnsentBytes, Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal)));
 
-    private Subflow? Best(Subflow? except, Subflow? about)
+    private Subflow? Best(Subflow? except)
     {
         Subflow? best = null;
         foreach (var subflow in bond.AllSubflows)
         {
-            if (subflow.State != SubflowState.Active || subflow.Policy == SubflowPolicy.Off || ReferenceEquals(subflow, except) || ReferenceEquals(subflow, about)) continue;
+            if (subflow.State != SubflowState.Active || subflow.Policy == SubflowPolicy.Off || ReferenceEquals(subflow, except) || Eligibility.IsSpared(subflow, bond)) continue;
             if (best is null || subflow.Rtt.Smoothed < best.Rtt.Smoothed) best = subflow;
         }
         return best;

@@ -125,7 +125,7 @@ internal sealed class Acknowledger(Bond bond)
         return ReferenceEquals(first, subflow) || ReferenceEquals(second, subflow);
     }
 
-    /// <summary>The two subflows whose answers are quickest: active ones first.</summary>
+    /// <summary>The two subflows whose answers are quickest: active ones first; metered ones only while there is no other.</summary>
     private (Subflow? First, Subflow? Second) Carriers()
     {
         Subflow? first = null, second = null;
@@ -133,7 +133,7 @@ internal sealed class Acknowledger(Bond bond)
         for (var i = 0; i < subflows.Count; i++)
         {
             var subflow = subflows[i];
-            if (subflow.Policy == SubflowPolicy.Off || subflow.State == SubflowState.Closed) continue;
+            if (subflow.Policy == SubflowPolicy.Off || subflow.State == SubflowState.Closed || Eligibility.IsSpared(subflow, bond)) continue;
             if (first is null || IsBetter(subflow, first))
             {
                 second = first;

@@ -71,7 +71,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
             subflow.Loop.HandleRoundTrip(subflow.Rtt.Min, bond.Options.AckDelay);
         }
         if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
-        subflow.NextPing = subflow.PingSentAt + (subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
+        subflow.NextPing = subflow.PingSentAt + (Eligibility.IsSpared(subflow, bond) ? IdlePing : subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
         HandleProgress(subflow, now);
     }
 
@@ -81,7 +81,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (now - _usedAt < QuietPing) return;
         _usedAt = now;
         foreach (var subflow in bond.AllSubflows)
-            if (subflow.NextPing > now + QuietPing) subflow.NextPing = now + QuietPing;
+            if (subflow.NextPing > now + QuietPing && !Eligibility.IsSpared(subflow, bond)) subflow.NextPing = now + QuietPing;
     }
 
     public void HandleDelivered() => _deathsInVain = 0;
@@ -151,7 +151,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (subflow.State == SubflowState.Active && silence >= suspectAfter / 2)
         {
             // All silent means the peer or the host pauses; only an answer elsewhere makes this subflow the culprit, so ask for one in time.
-            if (!AnotherAnswered(subflow, now, suspectAfter)) AskOthers(subflow, now);
+            if (!AnotherAnswered(subflow, now, suspectAfter)) AskOthers(subflow, silence >= suspectAfter, now);
             else if (silence >= suspectAfter) Degrade(subflow, SubflowState.Suspect, SubflowReason.Silence, now);
         }
         subflow.CheckAt = subflow.State == SubflowState.Suspect ? subflow.AwaitingSince + deadAfter
@@ -166,10 +166,13 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         return false;
     }
 
-    private void AskOthers(Subflow subflow, Instant now)
+    /// <param name="subflow">The silent one.</param>
+    /// <param name="isLate">Those that cost money are asked too: every answer that takes a little longer would be too often.</param>
+    /// <param name="now">The current instant.</param>
+    private void AskOthers(Subflow subflow, bool isLate, Instant now)
     {
         foreach (var other in bond.AllSubflows)
-            if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && !other.IsPingOutstanding) other.NextPing = Instant.Earlier(other.NextPing, now);
+            if (!ReferenceEquals(other, subflow) && other.State == SubflowState.Active && !other.IsPingOutstanding && (isLate || !Eligibility.IsSpared(other, bond))) other.NextPing = Instant.Earlier(other.NextPing, now);
     }
 
     private void CheckDrain(Subflow subflow, Instant now)

@@ -18,6 +18,7 @@ public sealed class Subflow
     internal RateEstimator Rate;
     internal readonly Queue<ControlItem> Control = new();
     internal readonly Queue<CopyItem> Copies = new();
+    internal readonly CopyQueue Repeats = new();
 
     internal Subflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
     {

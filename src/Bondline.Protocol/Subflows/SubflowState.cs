@@ -39,13 +39,13 @@ public enum SubflowPolicy
 {
     Normal,
 
-    /// <summary>Used before normal ones while it has credit.</summary>
+    /// <summary>Used before normal ones while it has credit; where one subflow is used at a time, it is this one.</summary>
     Prefer,
 
     /// <summary>New data only while no normal or preferred subflow is active.</summary>
     Backup,
 
-    /// <summary>As backup, and no copies while a normal path is active.</summary>
+    /// <summary>It costs money: new data only while no other one is active, backups included, and until then no acks and hardly a PING.</summary>
     Metered,
 
     /// <summary>Never used.</summary>

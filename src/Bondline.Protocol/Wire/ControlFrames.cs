@@ -140,3 +140,19 @@ internal readonly record struct SubflowStatusFrame(SubflowId Subflow, ulong Vers
 
     public int WriteTo(Span<byte> destination) => NumberFrame.Write(destination, FrameType.SubflowStatus, Subflow.Value, Version, IsLost ? 1UL : 0, (ulong)Policy);
 }
+
+/// <summary>MODE: how the agent's user wants the subflows used together. Only the highest version counts; a mode not known is <see cref="BondMode.Auto"/>.</summary>
+//  | 0x37 | length (1) | version (varint) | mode (varint) |
+internal readonly record struct ModeFrame(ulong Version, BondMode Mode)
+{
+    public static ModeFrame Parse(Frame frame)
+    {
+        var body = new BodyReader(frame.Type, frame.Body);
+        var version = body.ReadNumber();
+        var mode = body.ReadNumber();
+        body.End();
+        return new(version, mode <= (ulong)BondMode.BackupOnly ? (BondMode)mode : BondMode.Auto);
+    }
+
+    public int WriteTo(Span<byte> destination) => NumberFrame.Write(destination, FrameType.Mode, Version, (ulong)Mode);
+}

@@ -32,4 +32,7 @@ public enum FrameType : ulong
 
     /// <summary>Reserved for moving a bond to another relay.</summary>
     Move = 0x35,
+
+    /// <summary>Odd, so that a relay of before skips it and shares the bytes out as ever.</summary>
+    Mode = 0x37,
 }

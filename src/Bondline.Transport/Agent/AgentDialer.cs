@@ -92,7 +92,8 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         var welcome = handshake.Welcome!;
         Interlocked.Exchange(ref _lastSubflow, 0);
         var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer) { WornAfterBytes = options.WornAfterBytes }, welcome);
-        var pump = Attach(bond, socket, new SubflowId(0), dial, rtt, answered);
+        var pump = Attach(bond, socket, new SubflowId(0), SubflowPolicy.Normal, dial, rtt, answered);
+        bond.Driver.ChangePolicy(pump, dial.Policy); // OPEN does not say it
         if (welcome.Addresses.Count > 0) resolver.SetHosts(welcome.Addresses);
         Volatile.Write(ref _bond, bond);
         BondOpened(bond);
@@ -107,7 +108,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         try
         {
             var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
-            return (Attach(bond, socket, id, dial, rtt, answered), early);
+            return (Attach(bond, socket, id, dial.Policy, dial, rtt, answered), early);
         }
         catch (ProtocolException refusal) when (refusal.Error == ProtocolError.BondUnknown)
         {
@@ -116,11 +117,11 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         }
     }
 
-    private SubflowPump Attach(AgentBond bond, SubflowSocket socket, SubflowId id, PathCommand.Dial dial, TimeSpan connectRtt, TimeSpan answerRtt)
+    private SubflowPump Attach(AgentBond bond, SubflowSocket socket, SubflowId id, SubflowPolicy policy, PathCommand.Dial dial, TimeSpan connectRtt, TimeSpan answerRtt)
     {
         var rtt = connectRtt < answerRtt ? connectRtt : answerRtt; // a lost SYN lengthens one, the relay's work the other
         var handle = new SubflowId((ulong)Interlocked.Increment(ref _lastHandle));
-        return bond.Driver.TryAttach(socket, id, dial.Policy, rtt, dial.Path, handle: handle) ?? throw new DialException(DialFailure.Closed, "the bond ended meanwhile", null);
+        return bond.Driver.TryAttach(socket, id, policy, rtt, dial.Path, handle: handle) ?? throw new DialException(DialFailure.Closed, "the bond ended meanwhile", null);
     }
 
     /// <returns>Null for a bug.</returns>

@@ -31,11 +31,13 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private IReadOnlyList<InterfaceView> _interfaces = [];
     private Task? _run;
     private bool _isStopping;
+    private volatile BondMode _mode;
 
     public AgentLink(AgentLinkOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
+        _mode = options.Mode;
         _context = new(options.TimeProvider, options.Platform, options.Log);
         _resolver = new(options.Platform);
         _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
@@ -47,6 +49,17 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 
     /// <summary>Raised each time the relay has no room for another bond; it is dialled again. On any thread. Handlers return quickly and throw nothing.</summary>
     public event Action<BondRefusedException>? Declined;
+
+    /// <summary>How the paths are used together; a change reaches both ends of the bond of now and of later ones. Any thread may ask and change.</summary>
+    public BondMode Mode
+    {
+        get => _mode;
+        set
+        {
+            _mode = value;
+            _dialer.Bond?.Driver.ChangeMode(() => Mode);
+        }
+    }
 
     /// <summary>Every interface of the machine, used or left out, with its round-trip time now.</summary>
     public IReadOnlyList<PathReport> Paths
@@ -71,6 +84,11 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         _run = RunToEndAsync(stop);
         await _run;
     }
+
+    /// <summary>Uses an interface otherwise from now on, in both directions; <see cref="SubflowPolicy.Off"/> closes its subflow, and its bytes go over the others. On any thread.</summary>
+    /// <param name="path">The interface's name; one that was left out because it was not named is used.</param>
+    /// <param name="policy">What for.</param>
+    public void ChangePolicy(string path, SubflowPolicy policy) => Post(new PathObservation.PolicyChanged(path, policy));
 
     public async ValueTask DisposeAsync()
     {
@@ -177,6 +195,9 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                 case PathCommand.LinkRestored restored when _subflows.TryGetValue(restored.Subflow, out var pump):
                     pump.Driver.HandleLinkRestored(pump);
                     break;
+                case PathCommand.ChangePolicy change when _subflows.TryGetValue(change.Subflow, out var pump):
+                    pump.Driver.ChangePolicy(pump, change.Policy);
+                    break;
                 case PathCommand.Close close when _subflows.TryGetValue(close.Subflow, out var pump):
                     pump.Abort(close.Why);
                     break;
@@ -224,6 +245,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 
     private void HandleBondOpened(AgentBond bond)
     {
+        bond.Driver.ChangeMode(() => Mode);
         if (Volatile.Read(ref _isStopping)) bond.Driver.Fail(ProtocolError.None, "the agent stops");
         _context.Log.BondOpened(bond.Id, $"relay {bond.RelayId}");
         _bondRun = RunBondAsync(bond, _bondRun);
@@ -316,7 +338,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         };
         var rtt = _dialer.Bond?.Driver.Pumps.LastOrDefault(pump => pump.Path == report.Path)?.Subflow.SmoothedRtt;
         var medium = _interfaces.FirstOrDefault(seen => seen.Name == report.Path) is { } found ? _options.Platform.MediumOf(found) : _reports.GetValueOrDefault(report.Path)?.Medium ?? default;
-        var shown = new PathReport(report.Path, state, report.Reason, detail, rtt) { Medium = medium };
+        var shown = new PathReport(report.Path, state, report.Reason, detail, rtt) { Medium = medium, Policy = report.Policy };
         lock (_reportsGate) _reports[report.Path] = shown;
         PathChanged?.Invoke(shown);
     }

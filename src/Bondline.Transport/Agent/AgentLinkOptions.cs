@@ -18,6 +18,9 @@ public sealed record AgentLinkOptions
     /// <summary>Use the interfaces of <see cref="Paths"/> and no other; false if they only change policies.</summary>
     public bool PathsAreExclusive { get; init; } = true;
 
+    /// <summary>How the paths are used together at first.</summary>
+    public BondMode Mode { get; init; }
+
     /// <summary>Limits of the bond.</summary>
     public BondOptions Bond { get; init; } = BondOptions.Default;
 

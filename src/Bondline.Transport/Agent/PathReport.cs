@@ -1,3 +1,5 @@
+using Bondline.Protocol;
+
 namespace Bondline.Transport;
 
 /// <summary>What an interface is doing for the bond.</summary>
@@ -23,4 +25,7 @@ public sealed record PathReport(string Path, PathState State, string? Reason, st
 {
     /// <summary>What the interface is to a person.</summary>
     public InterfaceMedium Medium { get; init; }
+
+    /// <summary>What it is used for; <see cref="SubflowPolicy.Off"/> while it cannot be used.</summary>
+    public SubflowPolicy Policy { get; init; }
 }

@@ -280,6 +280,56 @@ public sealed class PathManagerTests
         }
     }
 
+    [Fact]
+    public void A_path_switched_off_is_closed_and_one_switched_on_is_dialled()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Join(world.DialOf("wlan0"), subflow: 2);
+        world.Take<PathCommand.Dial>();
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Off));
+        Assert.Equal(new SubflowId(2), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+        world.Handle(new PathObservation.SubflowClosed(new(2), "closed"));
+        world.AdvanceTo(world.Now + TimeSpan.FromMinutes(1));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "wlan0", Situation: PathSituation.LeftOut, Reason: "policy" });
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Backup));
+        Assert.Equal(("wlan0", SubflowPolicy.Backup), Assert.Single(world.Take<PathCommand.Dial>()) is var dial ? (dial.Path, dial.Policy) : default);
+    }
+
+    [Fact]
+    public void Another_policy_reaches_the_subflow_and_the_one_that_is_being_dialled()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
+        world.Handle(new PathObservation.PolicyChanged("eth0", SubflowPolicy.Metered));
+        Assert.Equal(new(new(1), SubflowPolicy.Metered), Assert.Single(world.Take<PathCommand.ChangePolicy>()));
+        var dial = world.DialOf("wlan0");
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Backup));
+        world.Join(dial, subflow: 2);
+        Assert.Equal(new(new(2), SubflowPolicy.Backup), Assert.Single(world.Take<PathCommand.ChangePolicy>()));
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "eth0", Policy: SubflowPolicy.Metered });
+        Assert.Empty(world.Take<PathCommand.Close>());
+    }
+
+    [Fact]
+    public void A_policy_given_later_leaves_out_no_other_interface()
+    {
+        var world = new World([], [Ethernet, Wifi]);
+        world.Handle(new PathObservation.PolicyChanged("eth0", SubflowPolicy.Prefer));
+        Assert.DoesNotContain(world.Take<PathCommand.Report>(), report => report.Situation == PathSituation.LeftOut);
+    }
+
+    [Fact]
+    public void An_interface_nobody_named_is_used_when_it_gets_a_policy()
+    {
+        var world = new World([new("eth0")], [Ethernet, Wifi]);
+        Assert.Equal(["eth0"], world.DialledPaths);
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Normal));
+        Assert.Equal(["eth0", "wlan0"], world.DialledPaths);
+    }
+
     private static InterfaceView Loopback { get; } = new("lo", 1, InterfaceKind.Loopback, true, true, [IPAddress.Loopback], [IPNetwork.Parse("127.0.0.0/8")]);
 
     private static InterfaceView Interface(string name, int index, InterfaceKind kind = InterfaceKind.Hardware) =>

@@ -25,6 +25,8 @@ public sealed class DataFrameTests
         { "1E 01 07", "PING 7" },
         { "20 02 4063", "PONG 99" },
         { "22 04 03 01 01 02", "SUBFLOW_STATUS 3 1 lost Backup" },
+        { "37 02 01 02", "MODE 1 LowestLatency" },
+        { $"37 09 {Largest} 03", $"MODE {VarInt.MaxValue} BackupOnly" },
         { $"22 0B 03 {Largest} 00 00", $"SUBFLOW_STATUS 3 {VarInt.MaxValue} usable Normal" },
     };
 
@@ -117,6 +119,9 @@ public sealed class DataFrameTests
         Assert.Equal(ProtocolError.FrameMalformed, Assert.Throws<ProtocolException>(() => Words(new Frame(FrameType.SubflowStatus, Bytes("03 01 00 05")))).Error);
     }
 
+    [Fact]
+    public void A_mode_that_is_not_known_is_auto() => Assert.Equal("MODE 1 Auto", Words(new Frame(FrameType.Mode, Bytes("01 04"))));
+
     [Theory]
     [InlineData(0UL, "00")]
     [InlineData(63UL, "3F")]
@@ -164,6 +169,9 @@ public sealed class DataFrameTests
             case FrameType.SubflowStatus:
                 var status = SubflowStatusFrame.Parse(frame);
                 return $"SUBFLOW_STATUS {status.Subflow.Value} {status.Version} {(status.IsLost ? "lost" : "usable")} {status.Policy}";
+            case FrameType.Mode:
+                var mode = ModeFrame.Parse(frame);
+                return $"MODE {mode.Version} {mode.Mode}";
             default:
                 return frame.Type.ToString();
         }
@@ -189,6 +197,8 @@ public sealed class DataFrameTests
                 return StopSendingFrame.Parse(frame).WriteTo(destination);
             case FrameType.Ping or FrameType.Pong:
                 return PingFrame.Parse(frame).WriteTo(destination);
+            case FrameType.Mode:
+                return ModeFrame.Parse(frame).WriteTo(destination);
             default:
                 return SubflowStatusFrame.Parse(frame).WriteTo(destination);
         }

@@ -1,30 +1,17 @@
 namespace Bondline.Protocol;
 
-/// <summary>Stream bytes that wait to be sent again on another subflow, and the budget for sending them on suspicion only.</summary>
-/// <remarks>Bytes of a suspect or dead subflow are owed and free. Copies for late frames and tails spend a budget of one in twenty of all new bytes (docs/protocol.md, "Reinjection").</remarks>
-internal sealed class Reinjections
+/// <summary>Stream bytes that wait to be sent again on another subflow, first come first served; what is acknowledged meanwhile falls out.</summary>
+internal sealed class CopyQueue
 {
-    private const double BudgetShare = 0.05, BudgetDepthBytes = 256 * 1024;
-
     /// <summary>How far behind the head a subflow looks for bytes that were not its own.</summary>
     private const int LookAhead = 8;
 
-    private CopyItem[] _ring = new CopyItem[16];
+    private CopyItem[] _ring = [];
     private int _head;
-    private double _budget = BudgetDepthBytes / 4;
 
     public int Count { get; private set; }
 
     public long Bytes { get; private set; }
-
-    public void HandleNewBytes(long bytes) => _budget = Math.Min(BudgetDepthBytes, _budget + bytes * BudgetShare);
-
-    public bool TrySpend(long bytes)
-    {
-        if (_budget < bytes) return false;
-        _budget -= bytes;
-        return true;
-    }
 
     public void Add(in CopyItem item)
     {
@@ -72,6 +59,14 @@ internal sealed class Reinjections
         item = item with { Start = item.Start + (ulong)length };
     }
 
+    public void Clear()
+    {
+        if (Count == 0) return;
+        _ring = [];
+        _head = Count = 0;
+        Bytes = 0;
+    }
+
     /// <summary>Cuts acknowledged bytes off the front.</summary>
     /// <returns>False if nothing is left to send.</returns>
     private bool Trim(ref CopyItem item)
@@ -100,7 +95,7 @@ internal sealed class Reinjections
 
     private void Grow()
     {
-        var larger = new CopyItem[_ring.Length * 2];
+        var larger = new CopyItem[Math.Max(16, _ring.Length * 2)];
         for (var i = 0; i < Count; i++) larger[i] = At(i);
         _ring = larger;
         _head = 0;
