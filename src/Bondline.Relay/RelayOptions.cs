@@ -36,6 +36,9 @@ public sealed record RelayOptions
     /// <summary>The relay serves the agent in its own process: on loopback, names are under <c>localhost</c>; with one HTTP tunnel any Host is answered.</summary>
     public bool IsEmbedded { get; init; }
 
+    /// <summary>What HTTP visitors may send, and for how long they may be silent.</summary>
+    public HttpLimits Http { get; init; } = new();
+
     /// <summary>How long a bond without subflows is kept.</summary>
     /// <value>Default 15 minutes.</value>
     public TimeSpan KeepTime { get; init; } = TimeSpan.FromMinutes(15);
@@ -54,6 +57,7 @@ public sealed record RelayOptions
         if (TcpPorts.First < 0 || TcpPorts.Last > 65_535 || TcpPorts.First > TcpPorts.Last) problems.Add($"--tcp-ports is {TcpPorts}; it must be FIRST-LAST within 1-65535");
         else if (!TcpPorts.IsEphemeral && ((HttpPort > 0 && TcpPorts.Contains(HttpPort)) || (HttpsPort > 0 && TcpPorts.Contains(HttpsPort))))
             problems.Add($"--tcp-ports {TcpPorts} includes the relay's own ports");
+        problems.AddRange(Http.Problems());
         return problems;
     }
 }

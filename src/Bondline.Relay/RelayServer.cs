@@ -135,9 +135,9 @@ public sealed class RelayServer : IAsyncDisposable
         Undo(door);
         _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, _log)
         {
-            Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port),
+            Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http.IdleTimeout ?? Timeout.InfiniteTimeSpan),
         };
-        var edge = new HttpEdge(_tunnels, door, certificate, _options.IsEmbedded, _loggers);
+        var edge = new HttpEdge(_tunnels, door, certificate, _options.IsEmbedded, _options.Http, _loggers);
         Undo(edge);
         await edge.StartAsync(cancellationToken);
 

@@ -32,7 +32,11 @@ internal static class RelayCommand
         };
         var data = new Option<string?>("--data") { Description = "Folder of its key and tokens: as root /var/lib/bondline, else $XDG_STATE_HOME/bondline.", HelpName = "DIR", Recursive = true };
 
-        var command = new Command("relay", "Run a relay: the public side of tunnels.") { domain, listen, https, http, tcp, data };
+        var maxHeaders = new Option<int>("--max-header-bytes") { Description = "Of the headers of an HTTP visitor's request.", HelpName = "N", DefaultValueFactory = _ => Defaults.Http.MaxHeaderBytes };
+        var maxBody = new Option<long?>("--max-body-bytes") { Description = "Of the body of an HTTP visitor's request; by default any size.", HelpName = "N" };
+        var idle = new Option<int?>("--idle-timeout") { Description = "End HTTP requests and WebSockets over which nothing passes for so long; by default never.", HelpName = "SECONDS" };
+
+        var command = new Command("relay", "Run a relay: the public side of tunnels.") { domain, listen, https, http, tcp, data, maxHeaders, maxBody, idle };
         command.Add(RelayTokenCommand.Create(host, data));
         command.SetAction(line =>
         {
@@ -44,6 +48,12 @@ internal static class RelayCommand
                 HttpPort = line.GetValue(http),
                 TcpPorts = line.GetValue(tcp),
                 DataDirectory = line.GetValue(data),
+                Http = new HttpLimits
+                {
+                    MaxHeaderBytes = line.GetValue(maxHeaders),
+                    MaxBodyBytes = line.GetValue(maxBody),
+                    IdleTimeout = line.GetValue(idle) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+                },
             };
             return GuardAsync(() => RunAsync(host, line, options));
         });

@@ -1,6 +1,4 @@
 using System.Security.Cryptography.X509Certificates;
-using Bondline.Protocol;
-using Bondline.Transport;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -19,6 +17,9 @@ internal sealed class HttpEdge : IAsyncDisposable
 {
     private const string Destination = "http://agent";
 
+    /// <summary>A bond without a network for longer is away, to a person who just asked; programs wait as streams do.</summary>
+    private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(3);
+
     private readonly TunnelTable _tunnels;
     private readonly WebApplication _app;
     private readonly IHttpForwarder _forwarder;
@@ -28,8 +29,9 @@ internal sealed class HttpEdge : IAsyncDisposable
     /// <param name="door">Where connections come from.</param>
     /// <param name="certificate">What visitors of the TLS port see.</param>
     /// <param name="isEmbedded">With one tunnel, any Host is its.</param>
+    /// <param name="limits">What visitors may send.</param>
     /// <param name="loggers">Kestrel's warnings go there too.</param>
-    public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, ILoggerFactory loggers)
+    public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, HttpLimits limits, ILoggerFactory loggers)
     {
         _tunnels = tunnels;
         _isEmbedded = isEmbedded;
@@ -39,7 +41,7 @@ internal sealed class HttpEdge : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.Services.AddSingleton<IConnectionListenerFactory>(door);
         builder.Services.AddHttpForwarder();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificate));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificate, limits));
         _app = builder.Build();
         _forwarder = _app.Services.GetRequiredService<IHttpForwarder>();
         _app.Run(HandleAsync);
@@ -52,17 +54,20 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Configure(KestrelServerOptions kestrel, X509Certificate2 certificate)
+    private static void Configure(KestrelServerOptions kestrel, X509Certificate2 certificate, HttpLimits limits)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = null;
+        kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
         kestrel.Limits.MinRequestBodyDataRate = null; // a body may stand still for as long as the bond does
         kestrel.Limits.MinResponseDataRate = null;
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2); // between requests only: it ends no transfer
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
-        kestrel.Limits.MaxRequestHeadersTotalSize = 128 << 10;
+        kestrel.Limits.MaxRequestHeadersTotalSize = limits.MaxHeaderBytes;
+        kestrel.Limits.MaxRequestLineSize = Math.Min(limits.MaxHeaderBytes, HttpLimits.LongestRequestLine);
+        kestrel.Limits.Http2.MaxRequestHeaderFieldSize = Math.Min(limits.MaxHeaderBytes, HttpLimits.LongestRequestLine);
         kestrel.Limits.MaxRequestHeaderCount = 256;
-        kestrel.Listen(DoorEndPoint.Plain);
+        kestrel.Listen(DoorEndPoint.Plain, listen => listen.Protocols = HttpProtocols.Http1);
+        kestrel.Listen(DoorEndPoint.Http2, listen => listen.Protocols = HttpProtocols.Http2);
         kestrel.Listen(DoorEndPoint.Tls, listen =>
         {
             var gate = new HandshakeGate();
@@ -74,48 +79,29 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     private async Task HandleAsync(HttpContext context)
     {
-        if (FindTunnel(context) is not { } tunnel)
+        var tunnel = FindTunnel(context);
+        if (tunnel is null)
         {
-            await ErrorPage.WriteAsync(context, StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
+            await (IsOwned(context) ? RelayPage.Away(context) : RelayPage.NoTunnel(context)).WriteAsync(context);
             return;
         }
         using var request = tunnel.Holder.Requests.Begin(context, tunnel.Number);
-        if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, tunnel.VersionFor(context), tunnel.Transformer) == ForwarderError.None || context.Response.HasStarted) return;
-        var (title, text, advice) = Explain(context, tunnel);
-        await ErrorPage.WriteAsync(context, StatusCodes.Status502BadGateway, title, text, advice);
+        if (tunnel.Holder.SilentFor > LongSilence && RelayPage.IsForPerson(context)) await RelayPage.Away(context).WriteAsync(context);
+        else if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, tunnel.VersionFor(context), tunnel.Transformer) != ForwarderError.None && !context.Response.HasStarted)
+            await RelayPage.Failure(context, tunnel).WriteAsync(context);
     }
 
-    private HttpTunnel? FindTunnel(HttpContext context)
+    private HttpTunnel? FindTunnel(HttpContext context) =>
+        context.Features.Get<HttpTunnel>() // it came to a tunnel's own port
+        ?? _tunnels.Find(HostOf(context)) ?? (_isEmbedded ? _tunnels.Only : null);
+
+    private bool IsOwned(HttpContext context) => _tunnels.IsOwned(HostOf(context));
+
+    private static ReadOnlySpan<char> HostOf(HttpContext context)
     {
-        if (context.Features.Get<HttpTunnel>() is { } arrived) return arrived; // it came to a tunnel's own port
         var host = context.Request.Host.Value.AsSpan();
         var colon = host.LastIndexOf(':');
-        return _tunnels.Find(colon < 0 ? host : host[..colon]) ?? (_isEmbedded ? _tunnels.Only : null);
-    }
-
-    private static (string Title, string Text, string Advice) Explain(HttpContext context, HttpTunnel tunnel)
-    {
-        var code = StreamError.None;
-        for (var error = context.Features.Get<IForwarderErrorFeature>()?.Exception; error is not null; error = error.InnerException)
-        {
-            if (error is BondStreamException reset) code = reset.Error;
-            else if (error is ObjectDisposedException && code == StreamError.None) code = StreamError.TunnelUnknown; // the tunnel closed just now
-        }
-        var service = tunnel.Local switch
-        {
-            null => "local service",
-            var port when port.All(char.IsAsciiDigit) => $"local service on port {port}",
-            var local => $"local service at {local}",
-        };
-        return code switch
-        {
-            StreamError.LocalUnreachable => ("The local service does not answer", $"The agent tried the {service} and nothing accepted the connection.", "Start the service; the tunnel itself works."),
-            StreamError.LocalUntrusted => ("The local service is not trusted", $"The agent does not trust the certificate of the {service}.", "Its owner can add the certificate's authority to the agent's machine, or skip the check with --local-insecure."),
-            StreamError.LocalTls => ("The local service does not answer", $"The agent got no TLS connection to the {service}.", "It may speak plain HTTP: then the tunnel should lead to http://."),
-            StreamError.LocalReset => ("The local service broke off", $"The {service} closed the connection before it had answered.", "Its own log may say why."),
-            StreamError.BondLost or StreamError.TunnelUnknown or StreamError.Refused => ("The agent is gone", "The agent of this tunnel was stopped while it handled the request.", "Try again."),
-            _ => ("No answer", $"The {service} did not answer the request properly.", "Its own log may say why."),
-        };
+        return colon < 0 ? host : host[..colon];
     }
 
     /// <summary>The program has its own signals; the web host is not to take them.</summary>

@@ -13,26 +13,26 @@ internal sealed class HttpTunnel : Tunnel
     // Short: a fresh stream costs no round trip, while the local service may close an idle connection just when a request is on its way to it.
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
 
-    // No time limit: a stream that stands still because all networks are away goes on when one returns.
-    private static readonly ForwarderRequestConfig Http1 = Exactly(HttpVersion.Version11), Http2 = Exactly(HttpVersion.Version20);
-
     private readonly HttpVersions _speaks;
+    private readonly ForwarderRequestConfig _http1, _http2;
     private readonly Acceptor? _acceptor;
     private readonly Lazy<HttpMessageInvoker> _sender;
 
-    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name) : base(holder, request, url)
+    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name, TimeSpan idleTimeout) : base(holder, request, url)
     {
         Name = name;
         _sender = new(Connect);
         (_speaks, Transformer) = (request.Http ?? HttpVersions.Http1, new(request.HostHeader));
+        (_http1, _http2) = (Exactly(HttpVersion.Version11, idleTimeout), Exactly(HttpVersion.Version20, idleTimeout));
     }
 
     /// <summary>A tunnel with a port: <paramref name="listener"/> is bound and owned from here on, <paramref name="visitors"/> takes what arrives there.</summary>
-    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
+    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, TimeSpan idleTimeout, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
         : base(holder, request, url)
     {
         _sender = new(Connect);
         (_speaks, Transformer) = (request.Http ?? HttpVersions.Http1, new(request.HostHeader));
+        (_http1, _http2) = (Exactly(HttpVersion.Version11, idleTimeout), Exactly(HttpVersion.Version20, idleTimeout));
         _acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
     }
 
@@ -48,9 +48,9 @@ internal sealed class HttpTunnel : Tunnel
     /// <summary>The version the local service gets a request in: that of the visitor, as far as it speaks it. WebSockets that came as HTTP/2 go on as HTTP/1.1 where they can, which every service takes.</summary>
     public ForwarderRequestConfig VersionFor(HttpContext context) => _speaks switch
     {
-        HttpVersions.Http2 => Http2,
-        HttpVersions.Both when HttpProtocol.IsHttp2(context.Request.Protocol) && !HttpMethods.IsConnect(context.Request.Method) => Http2,
-        _ => Http1,
+        HttpVersions.Http2 => _http2,
+        HttpVersions.Both when HttpProtocol.IsHttp2(context.Request.Protocol) && !HttpMethods.IsConnect(context.Request.Method) => _http2,
+        _ => _http1,
     };
 
     public override async ValueTask DisposeAsync()
@@ -60,7 +60,7 @@ internal sealed class HttpTunnel : Tunnel
         if (_sender.IsValueCreated) _sender.Value.Dispose();
     }
 
-    private HttpMessageInvoker Connect() => new(new SocketsHttpHandler
+    private HttpMessageInvoker Connect() => new(new PromptHandler(new SocketsHttpHandler
     {
         ConnectCallback = async (context, stop) =>
         {
@@ -79,11 +79,11 @@ internal sealed class HttpTunnel : Tunnel
         PooledConnectionLifetime = Timeout.InfiniteTimeSpan,
         ConnectTimeout = Timeout.InfiniteTimeSpan, // without a live subflow it waits, as everything does
         MaxResponseHeadersLength = 256, // KiB
-    });
+    }));
 
-    private static ForwarderRequestConfig Exactly(Version version) => new()
+    private static ForwarderRequestConfig Exactly(Version version, TimeSpan idleTimeout) => new()
     {
-        ActivityTimeout = Timeout.InfiniteTimeSpan,
+        ActivityTimeout = idleTimeout,
         Version = version,
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
+
 namespace Bondline.Relay;
 
-/// <summary>Which names and ports belong to which token, over restarts: in memory, written through to the store. Not thread-safe: the tunnel table's gate guards it.</summary>
+/// <summary>Which names and ports belong to which token, over restarts: in memory, written through to the store. The tunnel table's gate guards it; only asking for a name's owner needs none.</summary>
 internal sealed class Ownership
 {
     /// <summary>Names, and again ports, a token may keep; beyond that the one used longest ago is given back.</summary>
@@ -11,14 +13,14 @@ internal sealed class Ownership
 
     private readonly RelayStore _store;
     private readonly TimeProvider _time;
-    private readonly Dictionary<string, NameRecord> _names = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, NameRecord> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<int, PortRecord> _ports = [];
 
     public Ownership(RelayStore store, TimeProvider time)
     {
         _store = store;
         _time = time;
-        foreach (var name in store.Names()) _names.Add(name.Name, name);
+        foreach (var name in store.Names()) _names[name.Name] = name;
         foreach (var port in store.Ports()) _ports.Add(port.Port, port);
     }
 
@@ -49,7 +51,7 @@ internal sealed class Ownership
             if (own.Count >= LimitPerToken)
             {
                 if (own.Where(other => !isInUse(other.Name)).MinBy(other => other.Used) is not { } oldest) return false;
-                _names.Remove(oldest.Name);
+                _names.TryRemove(oldest.Name, out _);
                 _store.RemoveName(oldest.Name);
             }
         }
@@ -84,7 +86,7 @@ internal sealed class Ownership
     /// <summary>Forgets what belonged to a token; the store did when the token was revoked.</summary>
     public void Forget(string token)
     {
-        foreach (var name in _names.Values.Where(name => name.Token == token).ToList()) _names.Remove(name.Name);
+        foreach (var name in _names.Values.Where(name => name.Token == token).ToList()) _names.TryRemove(name.Name, out _);
         foreach (var port in _ports.Values.Where(port => port.Token == token).ToList()) _ports.Remove(port.Port);
     }
 }

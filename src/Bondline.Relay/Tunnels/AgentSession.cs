@@ -38,7 +38,7 @@ internal sealed class AgentSession : ITunnelHolder
 
     public DateTimeOffset Since => _bond.Since;
 
-    public bool IsSilent => _bond.SilentFor is not null;
+    public TimeSpan? SilentFor => _bond.SilentFor;
 
     public CancellationToken Over => _over.Token;
 

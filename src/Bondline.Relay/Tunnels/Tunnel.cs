@@ -16,8 +16,8 @@ internal interface ITunnelHolder
 
     DateTimeOffset Since { get; }
 
-    /// <summary>No subflow of the bond is alive.</summary>
-    bool IsSilent { get; }
+    /// <summary>How long no subflow of the bond has been alive; null while one is.</summary>
+    TimeSpan? SilentFor { get; }
 
     /// <summary>Cancelled when the bond is over.</summary>
     CancellationToken Over { get; }

@@ -15,7 +15,8 @@ namespace Bondline.Relay;
 /// <param name="Listen">Where ports are opened; null: on every address.</param>
 /// <param name="TcpPorts">The ports there are.</param>
 /// <param name="HttpPort">The port in the URLs of names.</param>
-internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort);
+/// <param name="IdleTimeout">Ends requests over which nothing passes for so long.</param>
+internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort, TimeSpan IdleTimeout);
 
 /// <summary>The live tunnels: who has which name and port now, and who may take it over.</summary>
 /// <remarks>
@@ -48,9 +49,15 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     /// <summary>The HTTP tunnel of a host name without its port, in any case; null if there is none.</summary>
     public HttpTunnel? Find(ReadOnlySpan<char> host)
     {
-        var domain = _settings?.Domain;
-        if (domain is null || host.Length <= domain.Length + 1 || host[^(domain.Length + 1)] != '.' || !host.EndsWith(domain, StringComparison.OrdinalIgnoreCase)) return null;
-        return _byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(host[..^(domain.Length + 1)], out var tunnel) ? tunnel : null;
+        var name = NameIn(host);
+        return !name.IsEmpty && _byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var tunnel) ? tunnel : null;
+    }
+
+    /// <summary>Whether a host name is somebody's, be the agent here or away.</summary>
+    public bool IsOwned(ReadOnlySpan<char> host)
+    {
+        var name = NameIn(host);
+        return name.Length is > 0 and <= TunnelName.MaxLength && ownership.OwnerOf(name.ToString().ToLowerInvariant()) is not null;
     }
 
     /// <summary>Makes a tunnel for a bond, or says why not.</summary>
@@ -126,6 +133,13 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         _gate.Dispose();
     }
 
+    private ReadOnlySpan<char> NameIn(ReadOnlySpan<char> host)
+    {
+        var domain = _settings?.Domain;
+        if (domain is null || host.Length <= domain.Length + 1 || host[^(domain.Length + 1)] != '.' || !host.EndsWith(domain, StringComparison.OrdinalIgnoreCase)) return default;
+        return host[..^(domain.Length + 1)];
+    }
+
     private async Task<ControlMessage> RegisterNameAsync(ITunnelHolder holder, RegisterTunnel request)
     {
         var name = request.Name ?? NameFor(holder, request);
@@ -135,7 +149,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         if (!ownership.TryTake(name, holder.TokenId, _byName.ContainsKey)) return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} names in use; no more are given.");
         if (live is not null) await SupersedeAsync(live, holder);
 
-        var tunnel = new HttpTunnel(holder, request, UrlOf($"{name}.{Settings.Domain}", Settings.HttpPort), name);
+        var tunnel = new HttpTunnel(holder, request, UrlOf($"{name}.{Settings.Domain}", Settings.HttpPort), name, Settings.IdleTimeout);
         _byName[name] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, name, null);
@@ -190,7 +204,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         }
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
             ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, connections, log)
-            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), listener, visitors, connections, log);
+            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), Settings.IdleTimeout, listener, visitors, connections, log);
         _byPort[port] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, null, port);
@@ -212,7 +226,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     private static string? Objection(Tunnel live, ITunnelHolder by, RegisterTunnel request, string what)
     {
         if (live.Holder == by) return $"{what} is used by tunnel {live.Number} of this agent already.";
-        if (IsSameAgent(live.Holder, by) || live.Holder.IsSilent || request.Takeover) return null;
+        if (IsSameAgent(live.Holder, by) || live.Holder.SilentFor is not null || request.Takeover) return null;
         var since = live.Holder.Since.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         return $"{what} is used by agent {Short(live.Holder.Instance)} of the same token since {since} UTC; --takeover takes it over.";
     }

@@ -86,7 +86,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
     [InlineData(false, true)]
     public async Task A_silent_holder_or_one_that_is_taken_over_loses_the_name_and_is_told(bool isSilent, bool isTakeover)
     {
-        var loser = new Holder(_token) { IsSilent = isSilent };
+        var loser = new Holder(_token) { SilentFor = isSilent ? TimeSpan.Zero : null };
         var winner = new Holder(_token);
         await _table.RegisterAsync(loser, Http(7, "shop"));
         Assert.IsType<TunnelReady>(await _table.RegisterAsync(winner, Http(1, "shop") with { Takeover = isTakeover }));
@@ -97,7 +97,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
     [Fact]
     public async Task Another_token_never_gets_the_name_even_after_a_restart()
     {
-        var holder = new Holder(_token) { IsSilent = true };
+        var holder = new Holder(_token) { SilentFor = TimeSpan.Zero };
         await _table.RegisterAsync(holder, Http(1, "shop"));
         Assert.Equal("name-taken", Assert.IsType<TunnelRefused>(await _table.RegisterAsync(new Holder(_otherToken), Http(1, "shop") with { Takeover = true })).Code);
         await _table.RemoveAsync(holder);
@@ -240,7 +240,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
             return Task.CompletedTask;
         }, new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
-            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000),
+            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, Timeout.InfiniteTimeSpan),
         };
         _tables.Add(open);
         return open;
@@ -262,7 +262,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
         public DateTimeOffset Since { get; } = new(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
 
-        public bool IsSilent { get; init; }
+        public TimeSpan? SilentFor { get; init; }
 
         public CancellationToken Over => CancellationToken.None;
 
