@@ -12,8 +12,8 @@ internal static class LabCommand
     {
         var command = new Command("lab", "Emulated networks to try bondline on.") { Hidden = true };
         command.Add(CreateUp(host));
-        command.Add(LabMeasureCommand.Create(host, Reporting));
-        command.Add(LabCompareCommand.Create(host, Reporting));
+        command.Add(LabMeasureCommand.Create(host, InLab));
+        command.Add(LabCompareCommand.Create(host, InLab));
         command.Add(CreateLink(host));
         command.Add(CreateTraffic(host));
         return command;
@@ -26,12 +26,12 @@ internal static class LabCommand
         var multipath = new Option<bool>("--mptcp") { Description = "Use every link for programs under mptcpize." };
         var seed = new Option<ulong>("--seed") { Description = "Draws losses and jitter.", DefaultValueFactory = _ => 1 };
         var command = new Command("up", "Keep a lab up, changed by lines on standard input, until that ends or a signal comes.") { links, control, multipath, seed };
-        command.SetAction((line, _) => Reporting(host, async () =>
+        command.SetAction((line, _) => InLab(host, async () =>
         {
             var options = new LabOptions { CongestionControl = line.GetValue(control), UseMultipathTcp = line.GetValue(multipath), Seed = line.GetValue(seed) };
             if (line.GetValue(links) is { Length: > 0 } chosen) options = options with { Links = [.. chosen.Select(LabConsole.ParseLink)] };
             await using var lab = await LabNetwork.StartAsync(options, host.Stop.Drain);
-            await host.Output.WriteLineAsync($"laptop: ip netns exec {lab.Laptop} ...\nrelay:  ip netns exec {lab.Relay} ...   address {LabNetwork.Address} {LabNetwork.Address6}");
+            await host.Output.WriteLineAsync($"laptop: {LabRights.Entering}ip netns exec {lab.Laptop} ...\nrelay:  {LabRights.Entering}ip netns exec {lab.Relay} ...   address {LabNetwork.Address} {LabNetwork.Address6}");
             foreach (var link in lab.Links) await host.Output.WriteLineAsync($"link:   {link.Name}   laptop {link.LaptopAddress} {link.LaptopAddress6}   relay {link.RelayAddress} {link.RelayAddress6}");
             try
             {
@@ -52,11 +52,14 @@ internal static class LabCommand
         var relay = new Argument<string>("relay-namespace");
         var relayDevice = new Argument<string>("relay-device");
         var seed = new Option<ulong>("--seed");
-        var command = new Command("link", "Be a link; the lab starts this.") { laptop, laptopDevice, relay, relayDevice, seed };
+        var wire = new Option<string?>("--wire") { Description = "Where the other ends of veth devices are; without it, make TUN devices.", HelpName = "NAMESPACE" };
+        var command = new Command("link", "Be a link; the lab starts this.") { laptop, laptopDevice, relay, relayDevice, seed, wire };
         command.SetAction((line, _) => Reporting(host, () =>
         {
             LinkEmulator.Run(
-                new(NetworkNamespace.Named(line.GetRequiredValue(laptop)), line.GetRequiredValue(laptopDevice), NetworkNamespace.Named(line.GetRequiredValue(relay)), line.GetRequiredValue(relayDevice)),
+                new(
+                    NetworkNamespace.Named(line.GetRequiredValue(laptop)), line.GetRequiredValue(laptopDevice), NetworkNamespace.Named(line.GetRequiredValue(relay)), line.GetRequiredValue(relayDevice),
+                    line.GetValue(wire) is { } far ? NetworkNamespace.Named(far) : null),
                 line.GetValue(seed), host.Input, host.Output);
             return Task.CompletedTask;
         }));
@@ -102,6 +105,12 @@ internal static class LabCommand
 
     private static IPEndPoint? Address(string? text) =>
         text is null ? null : IPEndPoint.TryParse(text, out var address) ? address : throw new LabException($"\"{text}\" is no address and port.");
+
+    private static Task<int> InLab(CommandHost host, Func<Task> work) => Reporting(host, () =>
+    {
+        LabRights.Take();
+        return work();
+    });
 
     // The lab's errors have no code and no page: whoever meets them is at the source.
     private static async Task<int> Reporting(CommandHost host, Func<Task> work)

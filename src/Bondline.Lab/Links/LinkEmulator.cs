@@ -5,11 +5,16 @@ using Bondline.Linux;
 
 namespace Bondline.Lab;
 
-/// <summary>Where a link's two ends are. The devices are made by the emulator and go with it.</summary>
-public sealed record LinkEnds(NetworkNamespace Laptop, string LaptopDevice, NetworkNamespace Relay, string RelayDevice);
+/// <summary>Where a link's two ends are.</summary>
+/// <param name="Laptop">Has one of them.</param>
+/// <param name="LaptopDevice">Its name there.</param>
+/// <param name="Relay">Has the other one.</param>
+/// <param name="RelayDevice">Its name there.</param>
+/// <param name="Wire">Null: the emulator makes both, as TUN devices, and they go with it. Else they are veth devices whose other ends are here, under the same names.</param>
+public sealed record LinkEnds(NetworkNamespace Laptop, string LaptopDevice, NetworkNamespace Relay, string RelayDevice, NetworkNamespace? Wire);
 
 /// <summary>
-/// The process that is a link: it holds a TUN device in each of two network namespaces and carries packets between them, in one thread that
+/// The process that is a link: it holds a device in each of two network namespaces and carries packets between them, in one thread that
 /// runs before ordinary ones and allocates nothing. It takes <see cref="LinkRequest"/> lines on its input and ends when that ends.
 /// </summary>
 public sealed class LinkEmulator : IDisposable
@@ -19,7 +24,7 @@ public sealed class LinkEmulator : IDisposable
     // leaves no error on average.
     private const long Tick = 500_000;
 
-    private readonly TunDevice _laptop, _relay;
+    private readonly IPacketDevice _laptop, _relay;
     private readonly TcpFlows _flows;
     private readonly LinkPipe _up, _down;
     private readonly WakeUp _wakeUp = new();
@@ -29,8 +34,8 @@ public sealed class LinkEmulator : IDisposable
 
     private LinkEmulator(LinkEnds ends, ulong seed)
     {
-        _laptop = ends.Laptop.Run(() => TunDevice.Create(ends.LaptopDevice));
-        _relay = ends.Relay.Run(() => TunDevice.Create(ends.RelayDevice));
+        _laptop = Open(ends.Laptop, ends.LaptopDevice, ends.Wire);
+        _relay = Open(ends.Relay, ends.RelayDevice, ends.Wire);
         _flows = new() { Laptop = _laptop, Relay = _relay };
         _up = new(_laptop, _relay, LinkDirection.Up, _flows, seed * 2 + 1);
         _down = new(_relay, _laptop, LinkDirection.Down, _flows, seed * 2 + 2);
@@ -56,6 +61,13 @@ public sealed class LinkEmulator : IDisposable
         _up.Dispose();
         _down.Dispose();
         _wakeUp.Dispose();
+    }
+
+    private static IPacketDevice Open(NetworkNamespace side, string device, NetworkNamespace? wire)
+    {
+        if (wire is null) return side.Run(() => TunDevice.Create(device));
+        side.Run(() => VethDevice.CompleteChecksums(device));
+        return wire.Run(() => VethDevice.Open(device));
     }
 
     private LinkReply Handle(string line)
@@ -93,7 +105,7 @@ public sealed class LinkEmulator : IDisposable
     {
         PreciseThread.RemoveTimerSlack();
         PreciseThread.TryRunFirst(); // without the right to, a busy machine makes the link late; the counters tell
-        Span<byte> scratch = new byte[TunDevice.MaxPacketLength];
+        Span<byte> scratch = new byte[IPacketDevice.MaxPacketLength];
         Span<PollEntry> entries = [new(_wakeUp.Descriptor), new(_laptop.Descriptor), new(_relay.Descriptor)];
         var isTick = false;
         while (!_isStopping)

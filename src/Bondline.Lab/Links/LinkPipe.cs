@@ -3,9 +3,9 @@ using Bondline.Linux;
 
 namespace Bondline.Lab;
 
-/// <summary>One direction of a link: reads packets from one TUN device, keeps each as long as the settings say, writes it to the other.</summary>
+/// <summary>One direction of a link: reads packets from one device, keeps each as long as the settings say, writes it to the other.</summary>
 /// <remarks>Used by the emulator's thread only; other threads may read <see cref="Counters"/>. Times are nanoseconds of <see cref="PreciseThread.Now"/>.</remarks>
-internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direction, TcpFlows flows, ulong seed) : IDisposable
+internal sealed class LinkPipe(IPacketDevice from, IPacketDevice to, LinkDirection direction, TcpFlows flows, ulong seed) : IDisposable
 {
     // A longer queue than this (300 Mbit/s for over 0.8 s) drops packets.
     private const long BlockBytes = 32 << 20;
@@ -20,9 +20,9 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
     private long _freeAt, _lastDue, _jitterNow, _jitterUntil;
     private long _packets, _bytes, _droppedQueue, _droppedLoss, _droppedSilence, _droppedOther, _mostLate;
 
-    public TunDevice From => from;
+    public IPacketDevice From => from;
 
-    public TunDevice To => to;
+    public IPacketDevice To => to;
 
     /// <summary>Nothing passes; set, it also discards what is on its way.</summary>
     public bool IsSilent
@@ -68,7 +68,7 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
     {
         for (taken = 0; taken < Batch; taken++)
         {
-            var room = _queue.Reserve(TunDevice.MaxPacketLength);
+            var room = _queue.Reserve(IPacketDevice.MaxPacketLength);
             var length = from.Read(room.IsEmpty ? scratch : room);
             if (length == 0) return true;
             if (IsSilent)
@@ -94,7 +94,7 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
             if (to.TryWrite(packet))
             {
                 _packets++;
-                _bytes += packet.Length - TunDevice.PrefixLength;
+                _bytes += packet.Length - IPacketDevice.PrefixLength;
             }
             else
             {
@@ -117,7 +117,7 @@ internal sealed class LinkPipe(TunDevice from, TunDevice to, LinkDirection direc
             _droppedQueue++;
             return;
         }
-        if (_rate > 0) _freeAt = start + (length - TunDevice.PrefixLength) * 8_000_000_000L / _rate;
+        if (_rate > 0) _freeAt = start + (length - IPacketDevice.PrefixLength) * 8_000_000_000L / _rate;
         if (_lossThreshold != 0 && NextRandom() >> 11 < _lossThreshold)
         {
             _droppedLoss++;

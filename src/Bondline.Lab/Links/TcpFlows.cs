@@ -16,20 +16,20 @@ internal sealed class TcpFlows
     private const byte Syn = 2, Rst = 4, Ack = 16;
 
     private readonly Flow[] _flows = new Flow[Ways * Sets];
-    private readonly byte[] _packet = new byte[TunDevice.PrefixLength + 60];
+    private readonly byte[] _packet = new byte[IPacketDevice.PrefixLength + 60];
     private uint _clock;
 
     /// <summary>The devices of the two ends, to which RSTs are written.</summary>
-    public required TunDevice Laptop { get; init; }
+    public required IPacketDevice Laptop { get; init; }
 
-    public required TunDevice Relay { get; init; }
+    public required IPacketDevice Relay { get; init; }
 
     /// <summary>Looks at a packet that came in.</summary>
     /// <returns>False if its connection was reset: it goes no further.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public bool Passes(ReadOnlySpan<byte> packet, LinkDirection direction)
     {
-        if (!TryParse(packet[TunDevice.PrefixLength..], direction, out var key, out var tcp)) return true;
+        if (!TryParse(packet[IPacketDevice.PrefixLength..], direction, out var key, out var tcp)) return true;
         ref var flow = ref Find(key);
         flow.LastUse = ++_clock;
         var flags = tcp[13];
@@ -113,7 +113,7 @@ internal sealed class TcpFlows
     {
         var packet = _packet.AsSpan();
         packet.Clear();
-        var ip = packet[TunDevice.PrefixLength..];
+        var ip = packet[IPacketDevice.PrefixLength..];
         var (source, destination) = toLaptop ? (key.Relay, key.Laptop) : (key.Laptop, key.Relay);
         uint sum;
         Span<byte> tcp;
@@ -147,7 +147,7 @@ internal sealed class TcpFlows
         tcp[12] = 5 << 4;
         tcp[13] = Rst;
         BinaryPrimitives.WriteUInt16BigEndian(tcp[16..], Fold(sum + Tcp + 20 + Sum(tcp)));
-        var length = TunDevice.PrefixLength + (key.IsVersion6 ? 60 : 40);
+        var length = IPacketDevice.PrefixLength + (key.IsVersion6 ? 60 : 40);
         (toLaptop ? Laptop : Relay).TryWrite(packet[..length]); // an interface that is down needs no RST
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Bondline.Linux;
 
 namespace Bondline.Lab;
 
@@ -119,10 +120,16 @@ public sealed class LabLink : IAsyncDisposable
 
     internal static async Task<LabLink> StartAsync(LabNetwork lab, int number, LinkOptions options, ulong seed, CancellationToken stop)
     {
+        if (lab.Wire is { } wire)
+        {
+            await AddPairAsync(lab, lab.Laptop, wire, options.Name);
+            await AddPairAsync(lab, lab.Relay, wire, RelayDevice(options.Name));
+        }
         var emulator = LabProcess.Start(null, lab.Program,
             [
                 "lab", "link", lab.Laptop.Name, options.Name, lab.Relay.Name, RelayDevice(options.Name),
                 "--seed", seed.ToString(CultureInfo.InvariantCulture),
+                .. lab.Wire is { } far ? (string[])["--wire", far.Name] : [],
             ],
             // One thread does the work: none of the runtime's own are wanted beside it.
             new Dictionary<string, string> { ["DOTNET_gcServer"] = "0", ["DOTNET_gcConcurrent"] = "0", ["DOTNET_TieredPGO"] = "0" });
@@ -144,6 +151,13 @@ public sealed class LabLink : IAsyncDisposable
             await link.DisposeAsync();
             throw;
         }
+    }
+
+    // Without ARP a device takes its own address for its neighbour's, so that is where the other end sends as well.
+    private static async Task AddPairAsync(LabNetwork lab, NetworkNamespace side, NetworkNamespace wire, string device)
+    {
+        await lab.IpAsync(side, $"link add {device} address {VethDevice.HardwareAddress} type veth peer name {device} netns {wire.Name}", $"link set {device} arp off");
+        await lab.IpAsync(wire, $"link set {device} mtu 65535 addrgenmode none up");
     }
 
     private static string RelayDevice(string name) => $"r-{name}";

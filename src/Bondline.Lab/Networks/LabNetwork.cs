@@ -8,7 +8,7 @@ namespace Bondline.Lab;
 
 /// <summary>A running network to try things on: a laptop with uplinks and a relay, each in a network namespace, each uplink an emulated link.</summary>
 /// <remarks>
-/// Needs root. The namespaces carry this process's id and start time in their names; a lab that starts removes those whose process is gone,
+/// Needs root, or a <see cref="UserNamespace"/>. The namespaces carry this process's id and start time in their names; a lab that starts removes those whose process is gone,
 /// with whatever still ran in them. Links die with this process, because they hold its end of a pipe.
 /// </remarks>
 public sealed partial class LabNetwork : IAsyncDisposable
@@ -20,10 +20,11 @@ public sealed partial class LabNetwork : IAsyncDisposable
     private readonly List<LabLink> _links = [];
     private readonly List<LabProcess> _processes = [];
 
-    private LabNetwork(NetworkNamespace laptop, NetworkNamespace relay, string program)
+    private LabNetwork(NetworkNamespace laptop, NetworkNamespace relay, NetworkNamespace? wire, string program)
     {
         Laptop = laptop;
         Relay = relay;
+        Wire = wire;
         Program = program;
     }
 
@@ -38,6 +39,9 @@ public sealed partial class LabNetwork : IAsyncDisposable
     public NetworkNamespace Relay { get; }
 
     public IReadOnlyList<LabLink> Links => _links;
+
+    /// <summary>Where /dev/net/tun is not ours to open: the far ends of the links' devices.</summary>
+    internal NetworkNamespace? Wire { get; }
 
     /// <summary>The <c>bondline</c> program the lab runs.</summary>
     public string Program { get; }
@@ -54,11 +58,12 @@ public sealed partial class LabNetwork : IAsyncDisposable
         LabNetwork lab;
         try
         {
-            lab = new(NetworkNamespace.Create($"{name}-laptop"), NetworkNamespace.Create($"{name}-relay"), program);
+            lab = new(
+                NetworkNamespace.Create($"{name}-laptop"), NetworkNamespace.Create($"{name}-relay"), TunDevice.IsAvailable ? null : NetworkNamespace.Create($"{name}-wire"), program);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new LabException($"{e.Message} The lab needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN).", e);
+            throw new LabException($"{e.Message} The lab needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN) or a user namespace.", e);
         }
         try
         {
@@ -127,6 +132,7 @@ public sealed partial class LabNetwork : IAsyncDisposable
         foreach (var link in _links) await link.DisposeAsync();
         Remove(Laptop);
         Remove(Relay);
+        if (Wire is not null) Remove(Wire);
     }
 
     /// <summary>Runs lines of <c>ip -batch</c> in a namespace.</summary>
@@ -183,9 +189,9 @@ public sealed partial class LabNetwork : IAsyncDisposable
         {
             File.WriteAllText($"/proc/sys/{name}", value);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LabException($"Cannot set {name.Replace('/', '.')} to {value}: {e.Message}", e);
+            throw new LabException($"Cannot set {name.Replace('/', '.')} to {value}: {e.Message} As root: sysctl {name.Replace('/', '.')}=\"{value}\"", e);
         }
     }
 
@@ -228,6 +234,6 @@ public sealed partial class LabNetwork : IAsyncDisposable
         return File.Exists(beside) ? beside : throw new LabException($"The lab runs the program bondline, which is not beside {AppContext.BaseDirectory}; name it in BONDLINE_PROGRAM.");
     }
 
-    [GeneratedRegex("^bondline-([0-9]+)\\.([0-9]+)-[0-9]+-(laptop|relay)$")]
+    [GeneratedRegex("^bondline-([0-9]+)\\.([0-9]+)-[0-9]+-(laptop|relay|wire)$")]
     private static partial Regex OwnedName();
 }

@@ -6,18 +6,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Bondline.Linux;
 
-/// <summary>A TUN device: the kernel's end is a network interface, this end reads what it sends and writes what it receives, one IP packet at a time.</summary>
-/// <remarks>
-/// Needs CAP_NET_ADMIN. Not thread safe, except that one thread may read while another writes.
-/// The device goes with this object, or with the process. Reads and writes never block.
-/// Every packet has <see cref="PrefixLength"/> bytes before its IP header (the kernel's virtio header): they say which checksum is still to be
-/// computed, so a packet read from one device may be written to another unchanged, checksum included. All zero: the packet is complete.
-/// </remarks>
-public sealed partial class TunDevice : IDisposable
+/// <summary>A TUN device: the kernel's end is a network interface.</summary>
+/// <remarks>Needs CAP_NET_ADMIN and the right to open /dev/net/tun. The interface goes with this object, or with the process.</remarks>
+public sealed partial class TunDevice : IPacketDevice
 {
-    public const int PrefixLength = 10;
-    public const int MaxPacketLength = PrefixLength + 65_535;
-
+    private const string Path = "/dev/net/tun";
+    private const int ReadWrite = 0x80802; // O_RDWR | O_NONBLOCK | O_CLOEXEC
     private const short IffTun = 1, IffNoPacketInfo = 0x1000, IffVirtioHeader = 0x4000;
     private const nuint SetInterface = 0x4004_54CA, SetOffload = 0x4004_54D0, SetVirtioHeaderSize = 0x4004_54D8, SetCarrierState = 0x4004_54E2;
     private const nint OffloadChecksum = 1;
@@ -35,16 +29,27 @@ public sealed partial class TunDevice : IDisposable
 
     public string Name { get; }
 
-    /// <summary>For a poll call; readable while packets wait. Owned by the device.</summary>
     public int Descriptor => _descriptor;
+
+    /// <summary>This process may open /dev/net/tun; many systems let everybody, some only root.</summary>
+    public static bool IsAvailable
+    {
+        get
+        {
+            var descriptor = open(Path, ReadWrite);
+            if (descriptor < 0) return false;
+            new SafeFileHandle(descriptor, ownsHandle: true).Dispose();
+            return true;
+        }
+    }
 
     /// <summary>Makes the device in the network namespace of the calling thread, down and without an address.</summary>
     /// <exception cref="Win32Exception">The kernel refused: no right to, no /dev/net/tun, or the name is taken.</exception>
     public static TunDevice Create(string name)
     {
         if (Encoding.ASCII.GetByteCount(name) is < 1 or > 15) throw new ArgumentException($"\"{name}\" is no interface name: 1 to 15 characters.", nameof(name));
-        var descriptor = open("/dev/net/tun", 0x80802); // O_RDWR | O_NONBLOCK | O_CLOEXEC
-        Check(descriptor, "open /dev/net/tun");
+        var descriptor = open(Path, ReadWrite);
+        Check(descriptor, $"open {Path}");
         var handle = new SafeFileHandle(descriptor, ownsHandle: true);
         try
         {
@@ -53,7 +58,7 @@ public sealed partial class TunDevice : IDisposable
             Encoding.ASCII.GetBytes(name, request);
             BinaryPrimitives.WriteInt16LittleEndian(request[16..], IffTun | IffNoPacketInfo | IffVirtioHeader);
             Check(ioctl(descriptor, SetInterface, ref MemoryMarshal.GetReference(request)), $"make the TUN device {name}");
-            var prefix = PrefixLength;
+            var prefix = IPacketDevice.PrefixLength;
             Check(ioctl(descriptor, SetVirtioHeaderSize, ref prefix), $"set the header size of {name}");
             Check(ioctl(descriptor, SetOffload, OffloadChecksum), $"set the offloads of {name}");
             return new(handle, name);
@@ -65,9 +70,6 @@ public sealed partial class TunDevice : IDisposable
         }
     }
 
-    /// <summary>Takes the next packet the interface sent, prefix included.</summary>
-    /// <returns>Its length; 0 if none waits.</returns>
-    /// <exception cref="Win32Exception">The device is gone.</exception>
     public int Read(Span<byte> packet)
     {
         var length = read(_descriptor, ref MemoryMarshal.GetReference(packet), (nuint)packet.Length);
@@ -76,12 +78,9 @@ public sealed partial class TunDevice : IDisposable
         return 0;
     }
 
-    /// <summary>Has the interface receive a packet; the whole receive path of the kernel runs in this call.</summary>
-    /// <returns>False if the kernel did not take it: the interface is down, or the packet is no packet.</returns>
     public bool TryWrite(ReadOnlySpan<byte> packet) =>
         write(_descriptor, ref MemoryMarshal.GetReference(packet), (nuint)packet.Length) == packet.Length;
 
-    /// <summary>Plugs or unplugs the cable, as the interface's owner sees it.</summary>
     public void SetCarrier(bool hasCarrier)
     {
         var value = hasCarrier ? 1 : 0;
