@@ -50,6 +50,8 @@ internal static class TunnelRun
                 Paths = tunnelSettings.Paths.Rules,
                 PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
                 Mode = tunnelSettings.Mode,
+                Budgets = tunnelSettings.Paths.Budgets,
+                Settings = settings,
                 IsTakeover = tunnelSettings.IsTakeover,
                 WatchesRequests = screen is not null,
                 Log = shown ?? (line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : (ITransportLog)SilentTransportLog.Instance),

@@ -1,3 +1,4 @@
+using Bondline.Agent;
 using Bondline.Protocol;
 using Xunit;
 
@@ -14,6 +15,31 @@ public sealed class PathRulesTests
             paths.Rules);
         Assert.True(paths.AreExclusive);
     }
+
+    [Theory]
+    [InlineData("500MB/day", 500_000_000, BudgetPeriod.Day)]
+    [InlineData("2.5gb/month", 2_500_000_000, BudgetPeriod.Month)]
+    [InlineData("1TB/month", 1_000_000_000_000, BudgetPeriod.Month)]
+    public void A_metered_interface_may_have_a_budget(string budget, long bytes, BudgetPeriod period)
+    {
+        var paths = PathRules.Parse($"eth0,usb0:metered={budget},wlan0:metered");
+        Assert.Equal([new PathRule("eth0"), new("usb0", SubflowPolicy.Metered), new("wlan0", SubflowPolicy.Metered)], paths.Rules);
+        Assert.Equal([new PathBudget("usb0", bytes, period)], paths.Budgets);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("500")]
+    [InlineData("500MB")]
+    [InlineData("500MB/week")]
+    [InlineData("500MB/day/day")]
+    [InlineData("0MB/day")]
+    [InlineData("-1MB/day")]
+    [InlineData("1e3MB/day")]
+    [InlineData("10000TB/day")]
+    [InlineData("MB/day")]
+    public void What_is_no_budget_is_refused(string budget) =>
+        Assert.Contains("is no budget", Assert.Throws<CommandException>(() => PathRules.Parse($"usb0:metered={budget}")).Message);
 
     [Fact]
     public void Only_off_leaves_the_others_as_they_were() => Assert.False(PathRules.Parse("wlan0:off").AreExclusive);

@@ -18,10 +18,11 @@ public sealed class ReportTests
             {"event":"ready","url":"http://calm-otter.lab.test:8000","local":"http://127.0.0.1:3000","carrier":"bond"}
             {"event":"path","path":"eth0","state":"connecting"}
             {"event":"path","path":"eth0","state":"active","rttMs":10.2}
+            {"event":"path","path":"eth0","state":"active","rttMs":10.2,"policy":"backup"}
             {"event":"path","path":"tun0","state":"left-out","reason":"vpn","detail":"it is a VPN; name it in --paths to use it"}
             {"event":"error","code":"local-unreachable","message":"nothing listens on http://127.0.0.1:3000: it's \"down\"."}
             {"event":"error","code":"name-taken","message":"no. Take another --name."}
-            {"event":"stats","upBytes":1500000,"downBytes":2,"framingBytes":6,"reinjectedBytes":3,"duplicatedBytes":4,"duplicatesReceivedBytes":7,"streams":5,"paths":[{"path":"eth0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3}]}
+            {"event":"stats","upBytes":1500000,"downBytes":2,"framingBytes":6,"reinjectedBytes":3,"duplicatedBytes":4,"duplicatesReceivedBytes":7,"streams":5,"paths":[{"path":"eth0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3},{"path":"usb0","state":"active","rttMs":10.2,"rateMbps":48.1,"upBytes":10,"downBytes":20,"reinjectedBytes":3,"policy":"metered","budgetUsedBytes":12500000,"budgetBytes":500000000}]}
 
             """,
             _output.ToString());
@@ -34,7 +35,7 @@ public sealed class ReportTests
         Assert.Equal(
             """
             http://calm-otter.lab.test:8000 -> http://127.0.0.1:3000
-            up 1.5 MB, down 0.0 MB, 5 streams, reinjected 0.0 MB, duplicated 0.0 MB | eth0 active 10.2 ms 48.1 Mbit/s
+            up 1.5 MB, down 0.0 MB, 5 streams, reinjected 0.0 MB, duplicated 0.0 MB | eth0 active 10.2 ms 48.1 Mbit/s | usb0 active 10.2 ms 48.1 Mbit/s | usb0 12.5 of 500 MB
 
             """,
             _output.ToString());
@@ -42,6 +43,7 @@ public sealed class ReportTests
             """
             path eth0: connecting
             path eth0: active 10.2 ms
+            path eth0: active backup 10.2 ms
             path tun0: left-out (it is a VPN; name it in --paths to use it)
             warning: nothing listens on http://127.0.0.1:3000: it's "down" (local-unreachable). More: bondline help local-unreachable
             warning: no (name-taken). Take another --name; more: bondline help name-taken
@@ -58,10 +60,12 @@ public sealed class ReportTests
         report.PathChanged(new("eth0", PathState.Connecting, null, null, null));
         report.PathChanged(new("eth0", PathState.Active, null, null, rtt));
         report.PathChanged(new("eth0", PathState.Active, null, null, rtt * 2)); // only the RTT: no news
+        report.PathChanged(new("eth0", PathState.Active, null, null, rtt) { Policy = SubflowPolicy.Backup });
         report.PathChanged(new("tun0", PathState.LeftOut, "vpn", "it is a VPN; name it in --paths to use it", null));
         report.Problem(new("local-unreachable", "nothing listens on http://127.0.0.1:3000: it's \"down\""));
         report.Problem(new("name-taken", "no", "Take another --name"));
         var bytes = new BondStatistics { BytesSent = 1_500_000, BytesReceived = 2, FramingBytesSent = 6, BytesReinjected = 3, BytesDuplicated = 4, DuplicateBytesReceived = 7 };
-        report.Statistics(new(bytes, 5, [new(new(1), "eth0", SubflowState.Active, SubflowReason.None, SubflowPolicy.Normal, rtt, rtt, 48.1e6 / 8, 10, 20, 3, null, null)]));
+        var eth0 = new SubflowSnapshot(new(1), "eth0", SubflowState.Active, SubflowReason.None, SubflowPolicy.Normal, rtt, rtt, 48.1e6 / 8, 10, 20, 3, null, null);
+        report.Statistics(new(bytes, 5, [eth0, eth0 with { Path = "usb0", Policy = SubflowPolicy.Metered }]) { Budgets = [new(new("usb0", 500_000_000, BudgetPeriod.Day), 12_500_000)] });
     }
 }

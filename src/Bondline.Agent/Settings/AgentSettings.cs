@@ -4,7 +4,7 @@ using Bondline.Transport;
 
 namespace Bondline.Agent;
 
-/// <summary>The folder of the agent's settings: the saved login, the names of HTTP tunnels, the ids of agent instances. Only its owner may read it.</summary>
+/// <summary>The folder of the agent's settings: the saved login, the names of HTTP tunnels, the ids of agent instances, what metered networks carried. Only its owner may read it.</summary>
 /// <remarks>Several processes may use it at once; every write is whole or absent. Members throw <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/> if the folder cannot be used.</remarks>
 public sealed class AgentSettings(string folder)
 {
@@ -45,8 +45,8 @@ public sealed class AgentSettings(string folder)
     /// <returns>The file it is in.</returns>
     public string SaveLogin(string joinUrl)
     {
-        var temporary = WriteTemporary(EnsureFolder(""), joinUrl + "\n");
-        File.Move(temporary, LoginFile, overwrite: true);
+        EnsureFolder("");
+        Replace(LoginFile, joinUrl);
         return LoginFile;
     }
 
@@ -82,7 +82,10 @@ public sealed class AgentSettings(string folder)
         return options;
     }
 
-    private string EnsureFolder(string name)
+    /// <summary>Writes a file of one line; whoever reads it sees the old one or the new one.</summary>
+    internal void Replace(string file, string line) => File.Move(WriteTemporary(Path.GetDirectoryName(file)!, line + "\n"), file, overwrite: true);
+
+    internal string EnsureFolder(string name)
     {
         Create(Folder);
         return name.Length == 0 ? Folder : Create(Path.Combine(Folder, name));
@@ -100,6 +103,6 @@ public sealed class AgentSettings(string folder)
     }
 
     /// <summary>A file name that differs for different keys and that a person recognises where the key allows it.</summary>
-    private static string FileName(string key) =>
+    internal static string FileName(string key) =>
         key.Length <= 64 && key.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)) ? key : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..32];
 }

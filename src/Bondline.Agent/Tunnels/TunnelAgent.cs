@@ -17,6 +17,7 @@ public sealed class TunnelAgent
     private AgentBond? _bond;
     private bool _isDeclined;
     private AgentLink? _link;
+    private BudgetKeeper? _budgets;
     private ControlChannel? _control;
     private Task _localProbes = Task.CompletedTask;
 
@@ -46,11 +47,14 @@ public sealed class TunnelAgent
             TimeProvider = _options.TimeProvider,
             Log = _options.Log,
         });
-        lock (_gate) _link = link;
+        var budgets = new BudgetKeeper(_options.Budgets, _options.Settings, _options.TimeProvider, _observer.Problem) { Carried = link.BytesCarried, HoldBack = link.HoldBack };
+        budgets.Begin();
+        lock (_gate) (_link, _budgets) = (link, budgets);
         link.PathChanged += _observer.PathChanged;
         link.Declined += ReportDeclined;
         var draining = DrainAsync(end, drain);
         var notice = NoticeUnreachableAsync(end.Token);
+        var counting = budgets.RunAsync(end.Token);
         try
         {
             await link.RunAsync(ServeBondAsync, end.Token);
@@ -63,7 +67,8 @@ public sealed class TunnelAgent
         {
             lock (_gate) _link = null;
             await end.CancelAsync();
-            await Task.WhenAll(draining, notice, _localProbes, _streams.WhenEmptyAsync());
+            await Task.WhenAll(draining, notice, counting, _localProbes, _streams.WhenEmptyAsync());
+            budgets.End();
             foreach (var tunnel in _tunnels) await tunnel.DisposeAsync();
         }
     }
@@ -86,9 +91,10 @@ public sealed class TunnelAgent
     {
         AgentBond? current;
         BondStatistics earlier;
-        lock (_gate) (current, earlier) = (_bond, _earlierBonds);
+        BudgetKeeper? budgets;
+        lock (_gate) (current, earlier, budgets) = (_bond, _earlierBonds, _budgets);
         var snapshot = current?.Snapshot();
-        return new(earlier + (snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []);
+        return new(earlier + (snapshot?.Statistics ?? default), _streams.Count, snapshot?.Subflows ?? []) { Budgets = budgets?.Uses ?? [] };
     }
 
     private AgentLink? Link
@@ -361,4 +367,8 @@ public sealed class TunnelAgent
 /// <param name="Bytes">Counters since the agent started, over all its bonds.</param>
 /// <param name="Streams">Visitors' streams being served.</param>
 /// <param name="Subflows">Of the bond of now; empty without one.</param>
-public sealed record AgentStatistics(BondStatistics Bytes, int Streams, IReadOnlyList<SubflowSnapshot> Subflows);
+public sealed record AgentStatistics(BondStatistics Bytes, int Streams, IReadOnlyList<SubflowSnapshot> Subflows)
+{
+    /// <summary>What is used of each network's budget.</summary>
+    public IReadOnlyList<BudgetUse> Budgets { get; init; } = [];
+}

@@ -21,6 +21,13 @@ public sealed record TunnelAgentOptions
     /// <summary>Use the interfaces of <see cref="Paths"/> and no other.</summary>
     public bool PathsAreExclusive { get; init; } = true;
 
+    /// <summary>Budgets of metered interfaces.</summary>
+    public IReadOnlyList<PathBudget> Budgets { get; init; } = [];
+
+    /// <summary>Where what was used of <see cref="Budgets"/> is kept.</summary>
+    /// <value>Default null: it is counted for this run only.</value>
+    public AgentSettings? Settings { get; init; }
+
     /// <summary>How the interfaces are used together at first.</summary>
     public BondMode Mode { get; init; }
 

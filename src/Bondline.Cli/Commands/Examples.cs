@@ -23,6 +23,7 @@ internal static class Examples
             "bondline http ./dist                              the files of a folder",
             "bondline http 3000 --host-header rewrite          the service sees localhost:3000 as Host",
             "bondline http 3000 --paths eth0,wlan0:backup      these networks only, Wi-Fi if Ethernet fails",
+            "bondline http 3000 --paths wlan0,usb0:metered=500MB/day  a budget for the phone, kept over restarts",
             "bondline http 3000 --mode redundant               every byte over every network: nothing pauses when one fails",
             "bondline http 3000 --json                         one JSON object a line, for scripts",
         ],

@@ -8,7 +8,7 @@ internal sealed class TunnelOptions
 {
     public Option<string?> Paths { get; } = new("--paths")
     {
-        Description = "Networks to use, as eth0,wlan0:backup. After the colon: prefer, normal, backup, metered or off. Default: every one that suits.",
+        Description = "Networks to use, as eth0,wlan0:backup. After the colon: prefer, normal, backup, metered, metered=AMOUNT/day (or month) or off. Default: every one that suits.",
         HelpName = "NAME[:POLICY],...",
     };
 

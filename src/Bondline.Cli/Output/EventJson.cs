@@ -11,9 +11,10 @@ internal sealed record ReadyLine(string Event, string Url, string Local, string 
 }
 
 /// <summary>A path's state changed; <c>reason</c> is a word for programs, <c>detail</c> a sentence for people.</summary>
-internal sealed record PathLine(string Event, string Path, string State, string? Reason, double? RttMs, string? Detail)
+/// <remarks>Without a <c>policy</c> it is normal, or the path is not used.</remarks>
+internal sealed record PathLine(string Event, string Path, string State, string? Reason, double? RttMs, string? Detail, string? Policy)
 {
-    public PathLine(string path, string state, string? reason, double? rttMs, string? detail) : this("path", path, state, reason, rttMs, detail) { }
+    public PathLine(string path, string state, string? reason, double? rttMs, string? detail, string? policy) : this("path", path, state, reason, rttMs, detail, policy) { }
 }
 
 internal sealed record ErrorLine(string Event, string Code, string Message)
@@ -27,7 +28,7 @@ internal sealed record ErrorLine(string Event, string Code, string Message)
 /// <param name="DownBytes">Stream bytes from visitors.</param>
 /// <param name="FramingBytes">Frame headers and control frames sent.</param>
 /// <param name="ReinjectedBytes">Sent again on another subflow.</param>
-/// <param name="DuplicatedBytes">Small frames sent on two subflows on purpose.</param>
+/// <param name="DuplicatedBytes">Sent on more than one subflow on purpose: small frames, in mode redundant all.</param>
 /// <param name="DuplicatesReceivedBytes">Stream bytes that came again.</param>
 /// <param name="Streams">Visitors' connections open now.</param>
 /// <param name="Paths">One per subflow.</param>
@@ -43,7 +44,8 @@ internal sealed record StatsLine(
     IReadOnlyList<StatsPath> Paths);
 
 /// <summary>One subflow in a stats line; bytes are those inside TLS since it joined.</summary>
-internal sealed record StatsPath(string Path, string State, double RttMs, double RateMbps, long UpBytes, long DownBytes, long ReinjectedBytes);
+/// <remarks>Without a <c>policy</c> it is normal. With a budget, what is used of it counts all agents and headers too.</remarks>
+internal sealed record StatsPath(string Path, string State, double RttMs, double RateMbps, long UpBytes, long DownBytes, long ReinjectedBytes, string? Policy, long? BudgetUsedBytes, long? BudgetBytes);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ReadyLine))]

@@ -15,7 +15,7 @@ internal sealed class JsonReport(TextWriter output) : IAgentReport
     public void PathChanged(PathReport path)
     {
         if (_changes.IsNews(path))
-            Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null, path.Detail), EventJson.Lines.PathLine);
+            Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null, path.Detail, PathChanges.Name(path.Policy)), EventJson.Lines.PathLine);
     }
 
     public void Problem(AgentProblem problem) => Write(new ErrorLine(problem.Code, ErrorReport.Sentence(problem.Message, problem.Next)), EventJson.Lines.ErrorLine);
@@ -30,15 +30,24 @@ internal sealed class JsonReport(TextWriter output) : IAgentReport
             statistics.Bytes.BytesDuplicated,
             statistics.Bytes.DuplicateBytesReceived,
             statistics.Streams,
-            [.. statistics.Subflows.Select(subflow => new StatsPath(
-                subflow.Path,
-                subflow.State.ToString().ToLowerInvariant(),
-                Milliseconds(subflow.SmoothedRtt),
-                Math.Round(subflow.RateBytesPerSecond * 8 / 1e6, 2),
-                subflow.BytesSent,
-                subflow.BytesReceived,
-                subflow.BytesReinjected))]),
+            [.. statistics.Subflows.Select(subflow => Path(subflow, statistics.Budgets))]),
         EventJson.Lines.StatsLine);
+
+    private static StatsPath Path(SubflowSnapshot subflow, IReadOnlyList<BudgetUse> budgets)
+    {
+        var use = budgets.Where(use => use.Budget.Path == subflow.Path).Cast<BudgetUse?>().FirstOrDefault();
+        return new(
+            subflow.Path,
+            subflow.State.ToString().ToLowerInvariant(),
+            Milliseconds(subflow.SmoothedRtt),
+            Math.Round(subflow.RateBytesPerSecond * 8 / 1e6, 2),
+            subflow.BytesSent,
+            subflow.BytesReceived,
+            subflow.BytesReinjected,
+            PathChanges.Name(subflow.Policy),
+            use?.UsedBytes,
+            use?.Budget.Bytes);
+    }
 
     private void Write<T>(T line, JsonTypeInfo<T> type) => output.WriteLine(JsonSerializer.Serialize(line, type));
 

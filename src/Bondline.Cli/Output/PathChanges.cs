@@ -1,16 +1,17 @@
 using System.Collections.Concurrent;
+using Bondline.Protocol;
 using Bondline.Transport;
 
 namespace Bondline.Cli;
 
-/// <summary>Which reports of a path say something new: its state or the reason changed, not only its round-trip time.</summary>
+/// <summary>Which reports of a path say something new: its state, the reason or its policy changed, not only its round-trip time.</summary>
 internal sealed class PathChanges
 {
-    private readonly ConcurrentDictionary<string, (PathState State, string? Reason)> _last = new();
+    private readonly ConcurrentDictionary<string, (PathState State, string? Reason, SubflowPolicy Policy)> _last = new();
 
     public bool IsNews(PathReport path)
     {
-        var seen = (path.State, path.Reason);
+        var seen = (path.State, path.Reason, path.Policy);
         if (_last.TryGetValue(path.Path, out var before) && before == seen) return false;
         _last[path.Path] = seen;
         return true;
@@ -25,5 +26,14 @@ internal sealed class PathChanges
         PathState.Dead => "dead",
         PathState.Closed => "closed",
         _ => "left-out",
+    };
+
+    /// <summary>The policy as in <c>--paths</c>; null for the one that goes without saying, and where a path is not used.</summary>
+    public static string? Name(SubflowPolicy policy) => policy switch
+    {
+        SubflowPolicy.Prefer => "prefer",
+        SubflowPolicy.Backup => "backup",
+        SubflowPolicy.Metered => "metered",
+        _ => null,
     };
 }

@@ -16,7 +16,7 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
         if (isQuiet || !_changes.IsNews(path)) return;
         var rtt = path.Rtt is { } value ? Format($" {value.TotalMilliseconds:0.0} ms") : "";
         var why = path.Detail ?? path.Reason;
-        error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{rtt}{(why is null ? "" : $" ({why})")}");
+        error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{(PathChanges.Name(path.Policy) is { } policy ? $" {policy}" : "")}{rtt}{(why is null ? "" : $" ({why})")}");
     }
 
     public void Problem(AgentProblem problem) => error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");
@@ -28,6 +28,7 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
             + Format($", reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB");
         foreach (var subflow in statistics.Subflows)
             line += Format($" | {subflow.Path} {subflow.State.ToString().ToLowerInvariant()} {subflow.SmoothedRtt.TotalMilliseconds:0.0} ms {subflow.RateBytesPerSecond * 8 / 1e6:0.0} Mbit/s");
+        foreach (var use in statistics.Budgets) line += Format($" | {use.Budget.Path} {use.UsedBytes / 1e6:0.0} of {use.Budget.Bytes / 1e6:0.##} MB");
         output.WriteLine(line);
     }
 

@@ -35,6 +35,9 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>What the agent is given as <c>--paths</c>; null: every link.</summary>
     public string? Paths { get; init; }
 
+    /// <summary>What the agent is given as <c>--mode</c>; null: nothing.</summary>
+    public string? Mode { get; init; }
+
     /// <summary>What a program needs to be an agent of this lab's relay.</summary>
     public IReadOnlyDictionary<string, string> AgentEnvironment => _environment;
 
@@ -44,10 +47,10 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>Every line of JSON the agent printed until it was ready.</summary>
     public IReadOnlyList<string> AgentEvents => _events;
 
-    /// <summary>Starts the network and the relay; <paramref name="paths"/> becomes <see cref="Paths"/>.</summary>
-    public static async Task<BondedLab> StartAsync(LabOptions? options = null, string? paths = null)
+    /// <summary>Starts the network and the relay; <paramref name="paths"/> becomes <see cref="Paths"/>, <paramref name="mode"/> <see cref="Mode"/>.</summary>
+    public static async Task<BondedLab> StartAsync(LabOptions? options = null, string? paths = null, string? mode = null)
     {
-        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths };
+        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths, Mode = mode };
         try
         {
             await lab.StartRelayAsync();
@@ -82,11 +85,11 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>Starts <c>bondline tcp</c> over all links for local ports and waits until every tunnel is ready.</summary>
     public Task StartAgentAsync(params int[] ports) => StartAgentAsync(ports.Length, ["tcp", .. ports.Select(port => $"{port}")]);
 
-    /// <summary>Starts the agent with a command line of its own; <c>--paths</c>, <c>--json</c> and <c>--stats</c> are added.</summary>
+    /// <summary>Starts the agent with a command line of its own; <c>--paths</c>, <c>--mode</c>, <c>--json</c> and <c>--stats</c> are added.</summary>
     public async Task StartAgentAsync(int tunnels, IEnumerable<string> arguments)
     {
         _agentArguments = [.. arguments];
-        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", Paths ?? string.Join(',', Network.Links.Select(link => link.Name)), "--json", "--stats"], _environment);
+        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", Paths ?? string.Join(',', Network.Links.Select(link => link.Name)), .. Mode is null ? (string[])[] : ["--mode", Mode], "--json", "--stats"], _environment);
         await WaitUntilReadyAsync(tunnels);
     }
 

@@ -89,6 +89,10 @@ public sealed class PathManager
                 _selection.Change(changed.Path, changed.Policy);
                 SelectPaths(now);
                 break;
+            case PathObservation.HeldBack held:
+                _selection.HoldBack(held.Path, held.Reason);
+                SelectPaths(now);
+                break;
             case PathObservation.Resumed:
                 _isResolveForced = true;
                 foreach (var path in _paths.Values)

@@ -40,6 +40,9 @@ public abstract record PathObservation
     /// <summary>The user wants an interface used otherwise from now on; named by this if it was not before.</summary>
     public sealed record PolicyChanged(string Path, SubflowPolicy Policy) : PathObservation;
 
+    /// <summary>A metered interface may not be used for the reason given; null: it may again. One that the user gives another policy may.</summary>
+    public sealed record HeldBack(string Path, string? Reason) : PathObservation;
+
     /// <summary>The machine slept.</summary>
     public sealed record Resumed : PathObservation;
 

@@ -18,6 +18,7 @@ public readonly record struct PathChoice(IReadOnlyList<IPEndPoint> Endpoints, bo
 public sealed class PathSelection
 {
     private readonly Dictionary<string, SubflowPolicy> _policies = [];
+    private readonly Dictionary<string, string> _heldBack = [];
     private readonly bool _isExclusive;
 
     /// <param name="rules">What the user said about interfaces.</param>
@@ -32,11 +33,19 @@ public sealed class PathSelection
     /// <summary>The user says something else about an interface; it counts as named.</summary>
     public void Change(string path, SubflowPolicy policy) => _policies[path] = policy;
 
+    /// <summary>A metered interface is left out for the reason given; null: no longer.</summary>
+    public void HoldBack(string path, string? reason)
+    {
+        if (reason is null) _heldBack.Remove(path);
+        else _heldBack[path] = reason;
+    }
+
     public PathChoice Choose(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
     {
         ArgumentNullException.ThrowIfNull(candidate);
         SubflowPolicy? named = _policies.TryGetValue(candidate.Name, out var policy) ? policy : null;
         if (named == SubflowPolicy.Off) return LeftOut("policy", "switched off");
+        if (named == SubflowPolicy.Metered && _heldBack.TryGetValue(candidate.Name, out var why)) return LeftOut("budget", why);
         if (named is null && _isExclusive) return LeftOut("policy", "not named in --paths");
         if (named is null && LeaveOutUnnamed(candidate, all, relay) is { } leftOut) return leftOut;
 

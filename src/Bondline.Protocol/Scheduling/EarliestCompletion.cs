@@ -40,7 +40,7 @@ internal static class EarliestCompletion
         return room < waiting && (mine - best) * rate <= slackBytes;
     }
 
-    /// <summary>The usable subflow that delivers <paramref name="length"/> bytes first, whether or not it has credit; <paramref name="except"/> and those stuck in a write do not count.</summary>
+    /// <summary>The usable subflow that delivers <paramref name="length"/> bytes first, whether or not it has credit, a preferred one that has before all others; <paramref name="except"/> and those stuck in a write do not count.</summary>
     public static Subflow? Fastest(Bond bond, int length, Subflow? except, Instant now) => Fastest(bond, length, except, now, Eligibility.IsUsable);
 
     /// <summary>The same among those that may carry a copy of a small frame.</summary>
@@ -51,6 +51,7 @@ internal static class EarliestCompletion
         var all = bond.AllSubflows;
         Subflow? best = null, stuck = null;
         double bestFinish = double.MaxValue;
+        var isBestPreferred = false;
         for (var i = 0; i < all.Count; i++)
         {
             var subflow = all[i];
@@ -61,9 +62,11 @@ internal static class EarliestCompletion
                 continue;
             }
             var finish = subflow.FinishTime(length);
-            if (finish >= bestFinish) continue;
+            var isPreferred = subflow is { Policy: SubflowPolicy.Prefer, HasCredit: true };
+            if (isPreferred == isBestPreferred ? finish >= bestFinish : isBestPreferred) continue;
             best = subflow;
             bestFinish = finish;
+            isBestPreferred = isPreferred;
         }
         return best ?? stuck;
     }

@@ -23,6 +23,9 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private readonly Dictionary<SubflowId, SubflowPump> _subflows = [];
     private readonly Lock _reportsGate = new();
     private readonly Dictionary<string, PathReport> _reports = [];
+    private readonly Lock _carriedGate = new();
+    private readonly Dictionary<string, long> _carried = []; // by subflows that are over
+    private readonly List<SubflowPump> _carrying = [];
     private readonly HashSet<Task> _tasks = [];
     private readonly CancellationTokenSource _stop = new();
     private Func<AgentBond, CancellationToken, Task> _onBond = null!;
@@ -89,6 +92,21 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     /// <param name="path">The interface's name; one that was left out because it was not named is used.</param>
     /// <param name="policy">What for.</param>
     public void ChangePolicy(string path, SubflowPolicy policy) => Post(new PathObservation.PolicyChanged(path, policy));
+
+    /// <summary>Leaves a metered interface alone for the reason given, until null is given. On any thread; before the link runs, it is not even dialled.</summary>
+    public void HoldBack(string path, string? reason) => Post(new PathObservation.HeldBack(path, reason));
+
+    /// <summary>Bytes of frames that the interface's subflows carried in both directions since the link began.</summary>
+    public long BytesCarried(string path)
+    {
+        lock (_carriedGate)
+        {
+            var bytes = _carried.GetValueOrDefault(path);
+            foreach (var pump in _carrying)
+                if (pump.Path == path) bytes += Bytes(pump);
+            return bytes;
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -220,8 +238,17 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         try
         {
             var (pump, early) = await _dialer.DialAsync(dial, () => Post(new PathObservation.DialConnected(dial.Id)), abandon.Token);
+            lock (_carriedGate) _carrying.Add(pump);
             Post(new Joined(dial.Id, pump));
-            await pump.RunAsync(early);
+            try
+            {
+                await pump.RunAsync(early);
+            }
+            finally
+            {
+                Close(pump);
+            }
+
             Post(new PathObservation.SubflowClosed(pump.Handle, pump.Ending));
         }
         catch (DialException failure)
@@ -236,6 +263,20 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             _context.Log.Unexpected("dial", bug);
             Post(new PathObservation.DialFailed(dial.Id, DialFailure.Local, "unexpected error"));
         }
+    }
+
+    private void Close(SubflowPump pump)
+    {
+        lock (_carriedGate)
+        {
+            _carrying.Remove(pump);
+            _carried[pump.Path] = _carried.GetValueOrDefault(pump.Path) + Bytes(pump);
+        }
+    }
+
+    private static long Bytes(SubflowPump pump)
+    {
+        lock (pump.Driver.Gate) return pump.Subflow.BytesSent + pump.Subflow.BytesReceived;
     }
 
     private void ForgetDial(int id)

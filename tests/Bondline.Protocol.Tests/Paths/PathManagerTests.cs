@@ -330,6 +330,24 @@ public sealed class PathManagerTests
         Assert.Equal(["eth0", "wlan0"], world.DialledPaths);
     }
 
+    [Fact]
+    public void A_metered_path_that_is_held_back_is_closed_until_it_may_be_used_again_or_is_given_another_policy()
+    {
+        var world = new World([new("eth0"), new("wlan0", SubflowPolicy.Metered)], [Ethernet, Wifi]);
+        world.Join(world.DialOf("eth0"), subflow: 1);
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
+        world.Join(world.DialOf("wlan0"), subflow: 2);
+        world.Take<PathCommand.Dial>();
+        world.Handle(new PathObservation.HeldBack("wlan0", "used up"));
+        Assert.Equal(new SubflowId(2), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "wlan0", Situation: PathSituation.LeftOut, Reason: "budget", Detail: "used up" });
+        world.Handle(new PathObservation.HeldBack("wlan0", null));
+        Assert.Equal("wlan0", Assert.Single(world.Take<PathCommand.Dial>()).Path);
+        world.Handle(new PathObservation.HeldBack("wlan0", "used up"));
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Normal));
+        Assert.Equal(("wlan0", SubflowPolicy.Normal), Assert.Single(world.Take<PathCommand.Dial>()) is var dial ? (dial.Path, dial.Policy) : default);
+    }
+
     private static InterfaceView Loopback { get; } = new("lo", 1, InterfaceKind.Loopback, true, true, [IPAddress.Loopback], [IPNetwork.Parse("127.0.0.0/8")]);
 
     private static InterfaceView Interface(string name, int index, InterfaceKind kind = InterfaceKind.Hardware) =>

@@ -81,6 +81,25 @@ public sealed class PolicyTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData(200)]
+    [InlineData(12_500)]
+    public void A_preferred_path_carries_what_it_can(int bytesEveryTenMilliseconds)
+    {
+        SimulatedPath[] paths = [Lab.Ethernet, Lab.Wifi, Lab.Cellular];
+        paths[2].Policy = SubflowPolicy.Prefer;
+        var net = new SimulatedNetwork(seed: 67, paths);
+        var (_, meter) = Records(net, bytesEveryTenMilliseconds);
+        net.RunFor(Settled);
+        var (before, bytes) = (Delivered(net, BondRole.Agent), meter.Bytes);
+        net.RunFor(Measured);
+        var preferred = Delivered(net, BondRole.Agent)[2] - before[2];
+        Assert.True(preferred >= 0.95 * (meter.Bytes - bytes), $"{preferred} of {meter.Bytes - bytes} bytes");
+        var bulk = net.Open(BondRole.Agent, Lab.Bulk).ToPeer;
+        net.RunFor(Settled);
+        Assert.InRange(net.Goodput(bulk, Measured), 80, 100);
+    }
+
+    [Theory]
     [InlineData(BondMode.LowestLatency)]
     [InlineData(BondMode.BackupOnly)]
     public void The_preferred_path_is_the_one_that_is_used(BondMode mode)

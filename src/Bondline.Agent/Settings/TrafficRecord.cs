@@ -1,0 +1,23 @@
+using System.Text.Json.Serialization;
+
+namespace Bondline.Agent;
+
+/// <summary>What a network carried in the day and the month it was last counted in, by all agents of this user.</summary>
+/// <param name="Day">A date of the local calendar.</param>
+/// <param name="DayBytes">In that day.</param>
+/// <param name="MonthBytes">In its month.</param>
+internal sealed record TrafficRecord(DateOnly Day, long DayBytes, long MonthBytes)
+{
+    public TrafficRecord Add(long bytes, DateOnly today) => new(today, Of(BudgetPeriod.Day, today) + bytes, Of(BudgetPeriod.Month, today) + bytes);
+
+    /// <summary>What counts towards a budget on that day.</summary>
+    public long Of(BudgetPeriod period, DateOnly today) => period switch
+    {
+        BudgetPeriod.Day => Day == today ? DayBytes : 0,
+        _ => (Day.Year, Day.Month) == (today.Year, today.Month) ? MonthBytes : 0,
+    };
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(TrafficRecord))]
+internal sealed partial class TrafficJson : JsonSerializerContext;
