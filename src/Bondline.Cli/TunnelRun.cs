@@ -21,6 +21,7 @@ internal static class TunnelRun
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
         var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
         if (join is not null && tunnelSettings.IsLan) throw new CommandException("usage", "--lan is for the relay in this process, and one is configured", "Leave --lan out");
+        var proxies = join is null ? ProxySettings.None : ReadProxies(host);
         IReadOnlyList<TunnelRequest> tunnels;
         InstanceLock? held = null;
         try
@@ -49,6 +50,7 @@ internal static class TunnelRun
                 Tunnels = tunnels,
                 Paths = tunnelSettings.Paths.Rules,
                 PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
+                Proxies = proxies,
                 Mode = tunnelSettings.Mode,
                 Budgets = tunnelSettings.Paths.Budgets,
                 Settings = settings,
@@ -67,6 +69,18 @@ internal static class TunnelRun
             var code = await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
             if (shown is not null) Summarize(host, model);
             return code;
+        }
+    }
+
+    private static ProxySettings ReadProxies(CommandHost host)
+    {
+        try
+        {
+            return ProxySettings.Read(host.Environment);
+        }
+        catch (FormatException error)
+        {
+            throw new CommandException("proxy-unusable", error.Message, "Set HTTPS_PROXY to http://HOST:PORT, or name the relay in NO_PROXY to go past it");
         }
     }
 

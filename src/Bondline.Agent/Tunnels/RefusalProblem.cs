@@ -10,7 +10,7 @@ internal static class RefusalProblem
 
     public static AgentProblem From(BondRefusedException refused, string relay) => refused switch
     {
-        { IsPinMismatch: true } => new("pin-mismatch", $"{relay} has another key than the join URL pins; the token was not sent", "Ask its owner whether it was set up anew"),
+        { IsPinMismatch: true } => new("pin-mismatch", $"{relay} is not who the join URL means: {refused.Message}; the token was not sent", "Ask its owner whether it was set up anew"),
         { Error: ProtocolError.TokenRefused } => new("auth-refused", $"{relay} does not know the token", NewLogin),
         { Error: ProtocolError.TokenRevoked } => new("auth-expired", $"{relay} refused the token: it was revoked", NewLogin),
         { Error: ProtocolError.VersionUnsupported } => new("version-unsupported", $"{relay} speaks another version of the protocol", "Update the older of the two"),

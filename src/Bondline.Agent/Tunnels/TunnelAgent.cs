@@ -43,6 +43,7 @@ public sealed class TunnelAgent
             Instance = _options.Instance,
             Paths = _options.Paths,
             PathsAreExclusive = _options.PathsAreExclusive,
+            Proxies = _options.Proxies,
             Mode = _options.Mode,
             TimeProvider = _options.TimeProvider,
             Log = _options.Log,

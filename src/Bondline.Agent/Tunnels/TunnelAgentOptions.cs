@@ -31,6 +31,10 @@ public sealed record TunnelAgentOptions
     /// <summary>How the interfaces are used together at first.</summary>
     public BondMode Mode { get; init; }
 
+    /// <summary>The proxies that lead to the relay.</summary>
+    /// <value>Default none.</value>
+    public ProxySettings Proxies { get; init; } = ProxySettings.None;
+
     /// <summary>Take names and ports from other agents of the same token.</summary>
     public bool IsTakeover { get; init; }
 

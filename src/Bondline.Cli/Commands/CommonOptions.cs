@@ -7,7 +7,7 @@ internal static class CommonOptions
 {
     public static Option<string?> Relay { get; } = new("--relay")
     {
-        Description = "Join URL of the relay; @FILE reads it from a file, - from standard input. Else $BONDLINE_RELAY, else the saved login.",
+        Description = "Join URL of the relay; @FILE reads it from a file, - from standard input. Else $BONDLINE_RELAY, else the saved login. $HTTPS_PROXY and $NO_PROXY hold for the way there.",
         HelpName = "JOIN-URL",
         Recursive = true,
     };

@@ -14,6 +14,7 @@ internal static class ErrorTable
         ["usage"] = ExitCode.Usage,
         ["join-url-invalid"] = ExitCode.Usage,
         ["not-available"] = ExitCode.Usage,
+        ["proxy-unusable"] = ExitCode.Usage,
         ["token-unknown"] = ExitCode.Usage,
         ["token-exists"] = ExitCode.Usage,
         ["auth-refused"] = ExitCode.Authentication,

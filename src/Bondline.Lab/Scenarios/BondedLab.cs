@@ -38,8 +38,8 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>What the agent is given as <c>--mode</c>; null: nothing.</summary>
     public string? Mode { get; init; }
 
-    /// <summary>What a program needs to be an agent of this lab's relay.</summary>
-    public IReadOnlyDictionary<string, string> AgentEnvironment => _environment;
+    /// <summary>What a program needs to be an agent of this lab's relay; what is added counts from the next start on.</summary>
+    public Dictionary<string, string> AgentEnvironment => _environment;
 
     /// <summary>The URL each local target got from the last start of the agent.</summary>
     public IReadOnlyDictionary<string, string> Urls { get; private set; } = new Dictionary<string, string>();

@@ -11,10 +11,13 @@ public abstract record PathCommand
     /// <param name="Id">Comes back in the answer.</param>
     /// <param name="Path">The interface's name.</param>
     /// <param name="IsBound">Bind to the interface; not for loopback.</param>
-    /// <param name="Remote">The relay.</param>
+    /// <param name="Relay">The relay, or what leads to it.</param>
     /// <param name="Policy">What the subflow may be used for.</param>
     /// <param name="Timeout">Time for everything up to the join.</param>
-    public sealed record Dial(int Id, string Path, bool IsBound, IPEndPoint Remote, SubflowPolicy Policy, TimeSpan Timeout) : PathCommand;
+    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout) : PathCommand
+    {
+        public IPEndPoint Remote => Relay.EndPoint;
+    }
 
     /// <summary>Give a dial up; if it is joining already, its subflow will be closed.</summary>
     public sealed record Abandon(int Id) : PathCommand;

@@ -15,6 +15,7 @@ public sealed class PathManager
     private static readonly TimeSpan DialInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan EarlyIntervalCap = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan DeniedInterval = TimeSpan.FromSeconds(60); // a wrong password, tried often, locks an account
     private static readonly TimeSpan EarlyTime = TimeSpan.FromMinutes(1);
 
     // Long enough for any path that ever worked; on one that never did it grows with every failure, in case it is very slow.
@@ -53,7 +54,7 @@ public sealed class PathManager
                 _isResolveForced = true; // another network, perhaps another resolver
                 SelectPaths(now);
                 break;
-            case PathObservation.Relay relay:
+            case PathObservation.Relay relay when !relay.Addresses.SequenceEqual(_relay): // asked again while a path fails, and mostly told the same
                 _relay = relay.Addresses;
                 SelectPaths(now);
                 break;
@@ -61,7 +62,7 @@ public sealed class PathManager
                 dial.ConnectedAt = now;
                 break;
             case PathObservation.DialFailed failed when FindDial(failed.Dial, out var path) is { } dial:
-                HandleFailed(path, dial, failed);
+                HandleFailed(path, dial, failed, now);
                 break;
             case PathObservation.DialJoined joined:
                 HandleJoined(joined);
@@ -153,6 +154,7 @@ public sealed class PathManager
                 _commands.Add(new PathCommand.LinkRestored(subflow.Id));
             }
 
+            path.HeldUntil = new(long.MinValue);
             Restart(path, now);
             return;
         }
@@ -178,12 +180,13 @@ public sealed class PathManager
         _commands.Add(new PathCommand.LinkLost(subflow.Id, why));
     }
 
-    private void HandleFailed(ManagedPath path, ManagedDial dial, PathObservation.DialFailed failed)
+    private void HandleFailed(ManagedPath path, ManagedDial dial, PathObservation.DialFailed failed, Instant now)
     {
         path.Dials.Remove(dial);
         if (failed.Failure == DialFailure.Abandoned) return;
         path.Failures++;
         (path.LastFailure, path.LastFailureDetail) = (failed.Failure, failed.Detail);
+        if (failed.Failure == DialFailure.ProxyDenied) path.HeldUntil = now + DeniedInterval;
         if (_hasJoined || !_paths.Values.Any(other => other.LastFailure == DialFailure.WrongKey)) return;
         // Somebody else answered; only if no other path found the relay meanwhile is it the relay's key that is wrong, not one network.
         if (_paths.Values.All(other => !other.Choice.IsPath || other.LastFailure is not null))
@@ -210,7 +213,7 @@ public sealed class PathManager
 
         foreach (var replaced in path.Subflows) _commands.Add(new PathCommand.Close(replaced.Id, "replaced"));
         path.Subflows.Clear();
-        path.Subflows.Add(new(joined.Subflow, joined.Local, dial.Policy));
+        path.Subflows.Add(new(joined.Subflow, joined.Local, dial.Policy, dial.Relay));
     }
 
     private void HandleChanged(ManagedPath path, ManagedSubflow subflow, PathObservation.SubflowChanged changed, Instant now)
@@ -259,26 +262,26 @@ public sealed class PathManager
         {
             path.Dials.Remove(late);
             path.Failures++;
-            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {late.Remote}");
+            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {late.Relay}");
             _commands.Add(new PathCommand.Abandon(late.Id));
         }
 
-        if (!path.WantsDial || now < path.NextDial || now < ConnectedUntil(path)) return;
+        if (!path.WantsDial || now < path.NextDial || now < path.HeldUntil || now < ConnectedUntil(path)) return;
         if (path.Dials.Count >= MaxDials)
         {
             var oldest = path.Dials[0];
             if (oldest.ConnectedAt is not null || now < oldest.StartedAt + Patience(path)) return;
             path.Dials.RemoveAt(0);
             path.Failures++;
-            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {oldest.Remote}");
+            (path.LastFailure, path.LastFailureDetail) = (DialFailure.TimedOut, $"no answer from {oldest.Relay}");
             _commands.Add(new PathCommand.Abandon(oldest.Id));
         }
 
-        var remote = path.Choice.Endpoints[path.Rotation++ % path.Choice.Endpoints.Count];
+        var relay = path.Choice.Endpoints[path.Rotation++ % path.Choice.Endpoints.Count];
         path.WasDialled = true;
         path.IsDialForced = false;
-        path.Dials.Add(new(++_lastDial, remote, path.Choice.Policy, now, now + DialTimeout));
-        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, remote, path.Choice.Policy, DialTimeout));
+        path.Dials.Add(new(++_lastDial, relay, path.Choice.Policy, now, now + DialTimeout));
+        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout));
         path.NextDial = now + Jitter(Interval(path, now));
     }
 
@@ -324,7 +327,8 @@ public sealed class PathManager
     {
         if (!path.Choice.IsPath && path.Choice.Reason is { } reason)
             return As(path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
-        if (path.Subflows.Exists(subflow => subflow is { State: SubflowState.Active, IsLost: false })) return As(PathSituation.Active, null, null);
+        if (path.Subflows.Find(subflow => subflow is { State: SubflowState.Active, IsLost: false }) is { } active)
+            return As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : null);
         if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
         if (path.LastFailure is { } failure) return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
         if (path.Subflows is [var dead, ..]) return As(PathSituation.Dead, Word(dead.Reason), null);
@@ -344,6 +348,7 @@ public sealed class PathManager
     {
         DialFailure.TimedOut => "timeout",
         DialFailure.WrongKey => "intercepted",
+        DialFailure.ProxyDenied => "proxy",
         var other => other.ToString().ToLowerInvariant(),
     };
 
@@ -378,7 +383,7 @@ public sealed class PathManager
         {
             foreach (var dial in path.Dials) next = Instant.Earlier(next, dial.Deadline);
             if (!path.WantsDial) continue;
-            var due = Instant.Later(path.NextDial, ConnectedUntil(path));
+            var due = Instant.Later(Instant.Later(path.NextDial, path.HeldUntil), ConnectedUntil(path));
             if (path.Dials.Count >= MaxDials) due = path.Dials[0].ConnectedAt is null ? Instant.Later(due, path.Dials[0].StartedAt + Patience(path)) : path.Dials[0].Deadline;
             next = Instant.Earlier(next, due);
         }
@@ -401,6 +406,9 @@ public sealed class PathManager
         public List<ManagedDial> Dials { get; } = [];
 
         public Instant NextDial { get; set; }
+
+        /// <summary>Not dialled before, whatever happens but a change of the network.</summary>
+        public Instant HeldUntil { get; set; } = new(long.MinValue);
 
         public Instant DownSince { get; set; }
 
@@ -425,8 +433,10 @@ public sealed class PathManager
         public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced || Subflows.Exists(subflow => subflow.IsWorn));
     }
 
-    private sealed class ManagedSubflow(SubflowId id, IPAddress? local, SubflowPolicy policy)
+    private sealed class ManagedSubflow(SubflowId id, IPAddress? local, SubflowPolicy policy, RelayAddress relay)
     {
+        public RelayAddress Relay { get; } = relay;
+
         public SubflowPolicy Policy { get; set; } = policy;
 
         public SubflowId Id { get; } = id;
@@ -445,13 +455,13 @@ public sealed class PathManager
         public bool IsLive => !IsLost && State is SubflowState.Active or SubflowState.Suspect;
     }
 
-    private sealed class ManagedDial(int id, IPEndPoint remote, SubflowPolicy policy, Instant startedAt, Instant deadline)
+    private sealed class ManagedDial(int id, RelayAddress relay, SubflowPolicy policy, Instant startedAt, Instant deadline)
     {
         public SubflowPolicy Policy { get; } = policy;
 
         public int Id { get; } = id;
 
-        public IPEndPoint Remote { get; } = remote;
+        public RelayAddress Relay { get; } = relay;
 
         public Instant StartedAt { get; } = startedAt;
 

@@ -51,10 +51,14 @@ public abstract record PathObservation
 }
 
 /// <summary>One address of the relay.</summary>
-/// <param name="EndPoint">Address and port.</param>
+/// <param name="EndPoint">Address and port to connect to.</param>
 /// <param name="SystemInterface">The number of the interface the system itself would use; 0 if it does not say.</param>
 /// <param name="IsLocal">An address of this machine: reached over loopback.</param>
-public readonly record struct RelayAddress(IPEndPoint EndPoint, int SystemInterface, bool IsLocal);
+/// <param name="IsProxy">A proxy's, which leads to the relay.</param>
+public readonly record struct RelayAddress(IPEndPoint EndPoint, int SystemInterface, bool IsLocal, bool IsProxy = false)
+{
+    public override string ToString() => IsProxy ? $"the proxy {EndPoint}" : EndPoint.ToString();
+}
 
 /// <summary>Why a dial did not become a subflow.</summary>
 public enum DialFailure
@@ -82,6 +86,12 @@ public enum DialFailure
 
     /// <summary>The relay said no for now.</summary>
     Declined,
+
+    /// <summary>The proxy did not lead to the relay.</summary>
+    Proxy,
+
+    /// <summary>The proxy wants credentials, or others.</summary>
+    ProxyDenied,
 
     /// <summary>This machine did not let us: no right to bind to the interface, no more sockets.</summary>
     Local,

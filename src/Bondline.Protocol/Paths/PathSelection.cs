@@ -9,7 +9,7 @@ namespace Bondline.Protocol;
 /// <param name="Lost">For an interface that could be a path but for its link: what is missing; else <see cref="SubflowReason.None"/>.</param>
 /// <param name="Reason">One word; null for a path.</param>
 /// <param name="Detail">A sentence; null for a path.</param>
-public readonly record struct PathChoice(IReadOnlyList<IPEndPoint> Endpoints, bool IsBound, SubflowPolicy Policy, SubflowReason Lost, string? Reason, string? Detail)
+public readonly record struct PathChoice(IReadOnlyList<RelayAddress> Endpoints, bool IsBound, SubflowPolicy Policy, SubflowReason Lost, string? Reason, string? Detail)
 {
     public bool IsPath => Endpoints.Count > 0;
 }
@@ -54,16 +54,16 @@ public sealed class PathSelection
         if (!candidate.IsUp) return Lost(SubflowReason.Carrier, "carrier", "switched off");
         if (!candidate.HasCarrier && !isLoopback) return Lost(SubflowReason.Carrier, "carrier", "no carrier");
         if (candidate.Addresses.Count == 0) return Lost(SubflowReason.Address, "address", "no address but link-local ones");
-        var reachable = relay.Where(address => isLoopback ? IsHere(address) : candidate.CanReach(address.EndPoint.Address)).Select(address => address.EndPoint).ToList();
+        var reachable = relay.Where(address => isLoopback ? IsHere(address) : candidate.CanReach(address.EndPoint.Address)).ToList();
         if (reachable.Count == 0 && relay.Count > 0)
-            return Lost(SubflowReason.Route, "no-route", $"no route to {string.Join(" or ", relay.Select(address => address.EndPoint.Address))}");
+            return Lost(SubflowReason.Route, "no-route", $"no route to {string.Join(" or ", relay.Select(address => address.IsProxy ? $"the proxy {address.EndPoint.Address}" : $"{address.EndPoint.Address}"))}");
         return new(reachable, !isLoopback, named ?? SubflowPolicy.Normal, SubflowReason.None, null, null);
     }
 
     private static PathChoice? LeaveOutUnnamed(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
     {
         if (relay.Count > 0 && relay.All(IsHere))
-            return candidate.Kind == InterfaceKind.Loopback ? null : LeftOut("policy", "the relay is on this machine and is reached over loopback");
+            return candidate.Kind == InterfaceKind.Loopback ? null : LeftOut("policy", $"{(relay.All(address => address.IsProxy) ? "the proxy" : "the relay")} is on this machine and is reached over loopback");
         var vpn = all.FirstOrDefault(other => other.Kind == InterfaceKind.Tunnel && relay.Any(address => address.SystemInterface == other.Index));
         if (vpn is not null && vpn != candidate)
             return LeftOut("vpn", $"the system's route to the relay is the VPN {vpn.Name}, which is used alone; name interfaces in --paths to use them too");

@@ -32,10 +32,12 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         try
         {
             var started = context.Clock.Now;
+            var (host, proxy) = resolver.LeadOf(dial.Relay, dial.Id);
             var tcp = await ConnectAsync(dial, time.Token);
-            var rtt = context.Clock.Now.Since(started);
+            var rtt = proxy is null ? context.Clock.Now.Since(started) : TimeSpan.MaxValue; // of the first leg only
             connected();
-            socket = await SubflowSocket.AuthenticateAsAgentAsync(tcp, options.Platform, resolver.NameOf(dial.Remote), options.Join.Pins, time.Token);
+            if (proxy is not null) await AskAsync(proxy, host, tcp, time.Token);
+            socket = await SubflowSocket.AuthenticateAsAgentAsync(tcp, options.Platform, host.Host, options.Join.Pins, time.Token);
             await using var closing = time.Token.UnsafeRegister(static socket => ((SubflowSocket)socket!).Abort(), socket);
             return await OpenOrJoinAsync(socket, dial, rtt, time.Token);
         }
@@ -60,6 +62,19 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         catch
         {
             socket.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task AskAsync(HttpProxy proxy, HostPort host, Socket tcp, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ProxyTunnel.OpenAsync(tcp, host, proxy, cancellationToken);
+        }
+        catch
+        {
+            tcp.Dispose();
             throw;
         }
     }
@@ -102,7 +117,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
 
     private async Task<(SubflowPump Pump, byte[] Early)> JoinAsync(SubflowSocket socket, AgentBond bond, PathCommand.Dial dial, TimeSpan rtt)
     {
-        if (!resolver.IsCurrent(dial.Remote)) throw new DialException(DialFailure.Declined, "the relay named other addresses to join at", null);
+        if (!resolver.IsCurrent(dial.Relay)) throw new DialException(DialFailure.Declined, "the relay named other addresses to join at", null);
         var id = new SubflowId((ulong)Interlocked.Increment(ref _lastSubflow));
         var handshake = AgentHandshake.Join(bond.Id, bond.Welcome.BondSecret, id, dial.Policy, RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
         try
@@ -124,22 +139,25 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         return bond.Driver.TryAttach(socket, id, policy, rtt, dial.Path, handle: handle) ?? throw new DialException(DialFailure.Closed, "the bond ended meanwhile", null);
     }
 
+    private static string Whom(PathCommand.Dial dial) => dial.Relay.IsProxy ? $"what {dial.Relay} leads to" : $"{dial.Relay}";
+
     /// <returns>Null for a bug.</returns>
     private static DialException? Explain(Exception failure, PathCommand.Dial dial, CancellationToken abandoned, CancellationToken time) => failure switch
     {
         DialException known => known,
         _ when abandoned.IsCancellationRequested => new(DialFailure.Abandoned, "abandoned", failure),
-        PinMismatchException => new(DialFailure.WrongKey, $"{dial.Remote} shows another key than the join URL's pin", failure),
-        ProtocolException refusal => new(DialFailure.Declined, $"{dial.Remote} refused: {refusal.Message}", failure),
-        _ when time.IsCancellationRequested => new(DialFailure.TimedOut, $"no answer from {dial.Remote}", failure),
-        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => new(DialFailure.Refused, $"nothing listens at {dial.Remote}", failure),
-        SocketException { SocketErrorCode: SocketError.TimedOut } => new(DialFailure.TimedOut, $"no answer from {dial.Remote}", failure),
+        PinMismatchException wrong => new(DialFailure.WrongKey, $"{Whom(dial)} shows another key than the join URL pins{(wrong.Issuer.Length > 0 ? $", in a certificate of \"{wrong.Issuer}\"" : "")}", failure),
+        ProxyException proxy => new(proxy.IsDenied ? DialFailure.ProxyDenied : DialFailure.Proxy, proxy.Message, failure),
+        ProtocolException refusal => new(DialFailure.Declined, $"{Whom(dial)} refused: {refusal.Message}", failure),
+        _ when time.IsCancellationRequested => new(DialFailure.TimedOut, $"no answer from {dial.Relay}", failure),
+        SocketException { SocketErrorCode: SocketError.ConnectionRefused } => new(DialFailure.Refused, $"{(dial.Relay.IsProxy ? "no proxy" : "nothing")} listens at {dial.Remote}", failure),
+        SocketException { SocketErrorCode: SocketError.TimedOut } => new(DialFailure.TimedOut, $"no answer from {dial.Relay}", failure),
         SocketException { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.HostUnreachable or SocketError.NetworkDown or SocketError.HostDown } unreachable =>
-            new(DialFailure.Unreachable, $"{dial.Remote}: {unreachable.Message}", failure),
+            new(DialFailure.Unreachable, $"{dial.Relay}: {unreachable.Message}", failure),
         SocketException { SocketErrorCode: SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AccessDenied } local =>
             new(DialFailure.Local, local.Message, failure),
-        AuthenticationException => new(DialFailure.Intercepted, $"{dial.Remote} answers, but not as a relay: {failure.Message}", failure),
-        _ when SubflowSocket.IsNetworkFailure(failure) => new(DialFailure.Closed, $"{dial.Remote}: {failure.Message}", failure),
+        AuthenticationException => new(DialFailure.Intercepted, $"{Whom(dial)} answers, but not as a relay: {failure.Message}", failure),
+        _ when SubflowSocket.IsNetworkFailure(failure) => new(DialFailure.Closed, $"{Whom(dial)}: {failure.Message}", failure),
         _ => null,
     };
 }

@@ -42,7 +42,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         _options = options;
         _mode = options.Mode;
         _context = new(options.TimeProvider, options.Platform, options.Log);
-        _resolver = new(options.Platform);
+        _resolver = new(options.Platform, options.Proxies);
         _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
         _dialer = new(options, _context, _resolver, this) { BondOpened = HandleBondOpened };
     }

@@ -18,6 +18,10 @@ public sealed record AgentLinkOptions
     /// <summary>Use the interfaces of <see cref="Paths"/> and no other; false if they only change policies.</summary>
     public bool PathsAreExclusive { get; init; } = true;
 
+    /// <summary>The proxies that lead to the relay.</summary>
+    /// <value>Default none.</value>
+    public ProxySettings Proxies { get; init; } = ProxySettings.None;
+
     /// <summary>How the paths are used together at first.</summary>
     public BondMode Mode { get; init; }
 

@@ -5,7 +5,8 @@ using Bondline.Protocol;
 namespace Bondline.Transport;
 
 /// <summary>Where the relay's names lead, by the system's resolver; a name that does not resolve now keeps the addresses it had.</summary>
-internal sealed class RelayResolver(INetworkPlatform platform)
+/// <remarks>A relay behind a proxy is the proxy's affair: there the proxy's name is resolved, and the relay's never.</remarks>
+internal sealed class RelayResolver(INetworkPlatform platform, ProxySettings proxies)
 {
     private const int MaxAddressesPerHost = 8;
 
@@ -26,7 +27,7 @@ internal sealed class RelayResolver(INetworkPlatform platform)
         IReadOnlyList<HostPort> hosts;
         lock (_gate) hosts = _hosts;
         (EndPoint, string)? failure = null;
-        foreach (var host in hosts)
+        foreach (var host in hosts.Select(Asked).Distinct())
         {
             if (IPAddress.TryParse(host.Host, out _)) continue;
             try
@@ -47,31 +48,35 @@ internal sealed class RelayResolver(INetworkPlatform platform)
     /// <summary>The last good addresses of all names, in the names' order, with what the system's routes say of them now.</summary>
     public IReadOnlyList<RelayAddress> Locate()
     {
-        List<IPEndPoint> endpoints;
-        lock (_gate) endpoints = [.. _hosts.SelectMany(Known).Distinct()];
-        return [.. endpoints.Select(endpoint => platform.TryFindRoute(endpoint.Address, out var index, out var isLocal)
-            ? new RelayAddress(endpoint, index, isLocal)
-            : new RelayAddress(endpoint, 0, IPAddress.IsLoopback(endpoint.Address)))];
+        List<(IPEndPoint EndPoint, bool IsProxy)> found;
+        lock (_gate) found = [.. _hosts.SelectMany(host => Known(Asked(host)).Select(endpoint => (endpoint, proxies.For(host.Host) is not null))).Distinct()];
+        return [.. found.Select(seen => platform.TryFindRoute(seen.EndPoint.Address, out var index, out var isLocal)
+            ? new RelayAddress(seen.EndPoint, index, isLocal, seen.IsProxy)
+            : new RelayAddress(seen.EndPoint, 0, IPAddress.IsLoopback(seen.EndPoint.Address), seen.IsProxy))];
     }
 
-    /// <summary>Whether the address is still one of the relay's.</summary>
-    public bool IsCurrent(IPEndPoint endpoint)
+    /// <summary>Whether the address still leads to the relay.</summary>
+    public bool IsCurrent(RelayAddress address)
     {
-        lock (_gate) return _hosts.Any(host => Known(host) is not { Count: > 0 } known || known.Contains(endpoint));
+        lock (_gate) return _hosts.Any(host => Known(Asked(host)) is not { Count: > 0 } known || known.Contains(address.EndPoint));
     }
 
-    /// <summary>The name an address came from: what TLS asks for.</summary>
-    public string NameOf(IPEndPoint endpoint)
+    /// <summary>Which relay an address leads to, by the name it came from: what TLS asks for, and a proxy.</summary>
+    /// <param name="address">One of <see cref="Locate"/>.</param>
+    /// <param name="attempt">Where a proxy leads to several relays, they take turns.</param>
+    public (HostPort Host, HttpProxy? Proxy) LeadOf(RelayAddress address, int attempt)
     {
         lock (_gate)
         {
-            foreach (var (host, endpoints) in _known)
-                if (endpoints.Contains(endpoint))
-                    return host.Host;
+            var hosts = _hosts.Where(host => proxies.For(host.Host) is not null == address.IsProxy && Known(Asked(host)).Contains(address.EndPoint)).ToList();
+            if (hosts.Count == 0) return (new(address.EndPoint.Address.ToString(), address.EndPoint.Port), null); // its names were replaced a moment ago
+            var host = address.IsProxy ? hosts[attempt % hosts.Count] : hosts.Find(host => !IPAddress.TryParse(host.Host, out _)) is { Host: not null } named ? named : hosts[0];
+            return (host, proxies.For(host.Host));
         }
-
-        return endpoint.Address.ToString();
     }
+
+    /// <summary>Whose address is asked for.</summary>
+    private HostPort Asked(HostPort host) => proxies.For(host.Host)?.Address ?? host;
 
     /// <summary>Under the lock. An address written out is parsed each time: the interface in its scope may be another by now.</summary>
     private IReadOnlyList<IPEndPoint> Known(HostPort host) => IPAddress.TryParse(host.Host, out var literal) ? [new(literal, host.Port)] : _known.GetValueOrDefault(host) ?? [];

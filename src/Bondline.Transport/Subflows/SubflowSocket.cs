@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -12,6 +13,8 @@ namespace Bondline.Transport;
 /// <summary>One TLS 1.3 connection over TCP; what a subflow is made of. One reader and one writer at a time; cancelling either closes it.</summary>
 internal sealed class SubflowSocket : IDisposable
 {
+    private const int MaxIssuerLength = 64;
+
     private static readonly SslApplicationProtocol Protocol = new("bondline/1");
 
     private readonly Socket _socket;
@@ -87,6 +90,7 @@ internal sealed class SubflowSocket : IDisposable
     {
         SubflowSocket? subflow = null;
         var isWrongKey = false;
+        var issuer = "";
         byte[] keyHash = [];
         try
         {
@@ -102,10 +106,18 @@ internal sealed class SubflowSocket : IDisposable
                 RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
                 {
                     if (certificate is null) return false;
-                    keyHash = HashKey(certificate);
-                    if (pins.Count == 0) return errors == SslPolicyErrors.None;
-                    isWrongKey = !pins.Any(pin => pin.Matches(keyHash));
-                    return !isWrongKey;
+                    try
+                    {
+                        keyHash = HashKey(certificate);
+                        if (pins.Count == 0) return errors == SslPolicyErrors.None;
+                        isWrongKey = !pins.Any(pin => pin.Matches(keyHash));
+                        if (isWrongKey) issuer = IssuerOf(certificate);
+                        return !isWrongKey;
+                    }
+                    catch (CryptographicException)
+                    {
+                        return false; // a key or a name in it is none
+                    }
                 },
             };
             await subflow._tls.AuthenticateAsClientAsync(options, cancellationToken);
@@ -117,7 +129,7 @@ internal sealed class SubflowSocket : IDisposable
         {
             subflow?._tls.Dispose();
             socket.Dispose();
-            if (isWrongKey) throw new PinMismatchException(failure);
+            if (isWrongKey) throw new PinMismatchException(issuer, failure);
             throw;
         }
     }
@@ -203,6 +215,16 @@ internal sealed class SubflowSocket : IDisposable
     public static bool IsNetworkFailure([NotNullWhen(true)] Exception? failure) =>
         failure is IOException or SocketException or ObjectDisposedException or AuthenticationException or OperationCanceledException;
 
+    // The certificate is hostile: what a terminal would act on, or nobody can read, goes.
+    private static string IssuerOf(X509Certificate certificate)
+    {
+        using var copy = new X509Certificate2(certificate);
+        var name = copy.GetNameInfo(X509NameType.SimpleName, forIssuer: true);
+        var shown = name.Where(c => char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse
+            or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.OtherNotAssigned) && c != '"');
+        return new string([.. shown.Take(MaxIssuerLength)]).Trim();
+    }
+
     private async ValueTask WriteSlowlyAsync(ValueTask encrypt)
     {
         await encrypt;
@@ -211,4 +233,8 @@ internal sealed class SubflowSocket : IDisposable
 }
 
 /// <summary>The peer's key is none of the pinned ones.</summary>
-internal sealed class PinMismatchException(Exception inner) : AuthenticationException("The peer's key is not the one in the join URL.", inner);
+internal sealed class PinMismatchException(string issuer, Exception inner) : AuthenticationException("The peer's key is not the one in the join URL.", inner)
+{
+    /// <summary>Who certified that key, in its own words without control characters; may be empty.</summary>
+    public string Issuer { get; } = issuer;
+}

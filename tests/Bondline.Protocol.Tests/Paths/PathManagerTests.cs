@@ -208,6 +208,26 @@ public sealed class PathManagerTests
     }
 
     [Fact]
+    public void A_proxy_that_wants_other_credentials_is_asked_once_a_minute_until_the_network_changes()
+    {
+        var world = new World([], [Ethernet], relay: [new(Relay, 0, false, IsProxy: true)]);
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.ProxyDenied, "407"));
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Reason: "proxy", Detail: "407" });
+        world.Take<PathCommand.Dial>();
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(59));
+        world.Handle(new PathObservation.Relay([new(Relay, 0, false, IsProxy: true)]));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(1));
+        Assert.Single(world.Take<PathCommand.Dial>());
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.ProxyDenied, "407"));
+        world.See([Ethernet with { HasCarrier = false }]);
+        world.See([Ethernet]);
+        Assert.Single(world.Take<PathCommand.Dial>());
+        world.Join(world.InFlight.Single(), subflow: 1);
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Situation: PathSituation.Active, Detail: "through the proxy 203.0.113.9:443" });
+    }
+
+    [Fact]
     public void After_a_suspend_every_path_is_dialled_beside_its_subflow()
     {
         var world = new World([], [Ethernet]);
