@@ -23,6 +23,7 @@ public sealed class RelayServer : IAsyncDisposable
     private readonly Stack<Func<ValueTask>> _undo = new();
     private RelayStore? _store;
     private RelayIdentity? _identity;
+    private Func<CertificateAuthority>? _authority;
     private TokenDirectory? _tokens;
     private Ownership? _ownership;
     private TunnelTable? _tunnels;
@@ -107,6 +108,7 @@ public sealed class RelayServer : IAsyncDisposable
         if (folder is not null) Undo((IDisposable)DataFolder.Lock(folder));
         Undo(_store = RelayStore.Open(folder is null ? null : RelayTokens.StoreIn(folder)));
         Undo(_identity = folder is null ? RelayIdentity.Create() : RelayIdentity.LoadOrCreate(folder));
+        _authority = Authority(folder);
         _tokens = new TokenDirectory(_store, _options.TimeProvider);
         _ownership = new Ownership(_store, _options.TimeProvider);
 
@@ -137,7 +139,9 @@ public sealed class RelayServer : IAsyncDisposable
         {
             Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http.IdleTimeout ?? Timeout.InfiniteTimeSpan),
         };
-        var edge = new HttpEdge(_tunnels, door, certificate, _options.IsEmbedded, _options.Http, _loggers);
+        var certificates = new VisitorCertificates(_authority!, _listening.Domain, publicHost, name => _tunnels.Find(name) is not null, _options.TimeProvider);
+        Undo(certificates);
+        var edge = new HttpEdge(_tunnels, door, certificates, _options.IsEmbedded, _options.Http, _loggers);
         Undo(edge);
         await edge.StartAsync(cancellationToken);
 
@@ -211,6 +215,15 @@ public sealed class RelayServer : IAsyncDisposable
                 : $"See who has it with \"ss -ltnp\", or take another: {alternative}";
             throw new RelayException("listen-refused", $"cannot listen on {where}: {error.Message.TrimEnd('.')}", next);
         }
+    }
+
+    /// <summary>A root that is kept is read at the start, where its faults can be told; one that is not kept waits for a visitor.</summary>
+    private Func<CertificateAuthority> Authority(string? folder)
+    {
+        if (folder is null) return () => CertificateAuthority.Create(_options.TimeProvider.GetUtcNow());
+        var kept = CertificateAuthority.LoadOrCreate(folder, _options.TimeProvider.GetUtcNow());
+        Undo(kept);
+        return () => kept;
     }
 
     private static bool IsAny(IPAddress address) => address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);

@@ -50,6 +50,9 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
         new TokenDirectory(store, _time).Revoke(name);
     }
 
+    /// <summary>Refuses the default folder where the relay that runs has another.</summary>
+    internal Task CheckFolderAsync(CancellationToken cancellationToken) => AskAsync(new(TokenVerb.List), cancellationToken);
+
     private async Task<TokenReply?> AskAsync(TokenRequest request, CancellationToken cancellationToken)
     {
         var reply = await TokenSocket.AskAsync(_folder, request, cancellationToken);

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -223,6 +224,20 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.Equal(0, await revoking.RunAsync("relay", "token", "revoke", "first", "--data", _data));
         Assert.Equal((int)ExitCode.Authentication, await agent.ExitAsync());
         Assert.Contains("\"code\":\"auth-expired\"", agent.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_root_goes_to_standard_output_and_what_to_do_with_it_to_standard_error()
+    {
+        await using var host = new TestHost();
+        Assert.Equal(0, await host.RunAsync("relay", "ca", "--data", _data));
+        using var root = X509Certificate2.CreateFromPem(host.Output);
+        Assert.Equal($"{root.ExportCertificatePem()}\n", host.Output);
+        Assert.Contains(root.GetCertHashString(HashAlgorithmName.SHA256), host.Error, StringComparison.Ordinal);
+        Assert.Contains("update-ca-certificates", host.Error, StringComparison.Ordinal);
+        await using var again = new TestHost();
+        Assert.Equal(0, await again.RunAsync("relay", "ca", "--data", _data, "--quiet"));
+        Assert.Equal((host.Output, ""), (again.Output, again.Error));
     }
 
     [Fact]

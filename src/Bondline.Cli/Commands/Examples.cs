@@ -49,6 +49,7 @@ internal static class Examples
             "bondline relay                                    on ports 443 and 80, TCP tunnels on 7000-7999",
             "bondline relay --https-port 8443 --http-port 8000  without special rights",
             "bondline relay token create laptop                one more join URL",
+            "bondline relay ca                                 the root certificate for https:// addresses of tunnels",
             "bondline relay --stats                            agents, streams and bytes, every second",
         ],
         _ => [],

@@ -38,6 +38,7 @@ internal static class RelayCommand
 
         var command = new Command("relay", "Run a relay: the public side of tunnels.") { domain, listen, https, http, tcp, data, maxHeaders, maxBody, idle };
         command.Add(RelayTokenCommand.Create(host, data));
+        command.Add(RelayCaCommand.Create(host, data));
         command.SetAction(line =>
         {
             var options = new RelayOptions

@@ -98,6 +98,7 @@ internal sealed record RelayStatsLine(
 [JsonSerializable(typeof(TokenLine))]
 [JsonSerializable(typeof(ListeningLine))]
 [JsonSerializable(typeof(RelayStatsLine))]
+[JsonSerializable(typeof(RootLine))]
 internal sealed partial class RelayJson : JsonSerializerContext
 {
     // As in EventJson: the lines never go into a page, and a join URL is to be read as it is.

@@ -1,6 +1,9 @@
+using System.Security.Cryptography;
+using Bondline.Transport;
+
 namespace Bondline.Relay;
 
-/// <summary>Where a relay keeps its key, its store and its control socket; only its user may enter.</summary>
+/// <summary>Where a relay keeps its keys, its store and its control socket; only its user may enter.</summary>
 internal static class DataFolder
 {
     public static string Default
@@ -56,6 +59,20 @@ internal static class DataFolder
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite; // there, a user's folders are the user's own
         return new FileStream(path, options);
+    }
+
+    /// <summary>Makes a file of the folder that only its owner may read, whole and on disk; if another process was first, its file counts.</summary>
+    public static void WriteOnce(string path, string content)
+    {
+        var fresh = $"{path}.{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8)}";
+        using (var file = CreateOwnerOnlyFile(fresh))
+        using (var writer = new StreamWriter(file))
+        {
+            writer.Write(content);
+            writer.Flush();
+            file.Flush(flushToDisk: true);
+        }
+        SharedFile.TryPublish(fresh, path);
     }
 
     /// <summary>Lets only the owner of a file read and write it.</summary>

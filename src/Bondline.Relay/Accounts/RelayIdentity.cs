@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Bondline.Transport;
 
 namespace Bondline.Relay;
 
@@ -71,15 +70,6 @@ internal sealed class RelayIdentity : IDisposable
     private static void Write(string path)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var fresh = $"{path}.{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(8)}";
-        using (var file = DataFolder.CreateOwnerOnlyFile(fresh))
-        using (var writer = new StreamWriter(file))
-        {
-            writer.Write(key.ExportPkcs8PrivateKeyPem());
-            writer.Write('\n');
-            writer.Flush();
-            file.Flush(flushToDisk: true);
-        }
-        SharedFile.TryPublish(fresh, path); // where another process was first, its key counts
+        DataFolder.WriteOnce(path, $"{key.ExportPkcs8PrivateKeyPem()}\n");
     }
 }

@@ -25,7 +25,7 @@ internal static class RunningRelays
             _ => [],
         };
         foreach (var argument in rest)
-            if (!argument.StartsWith('-')) return argument == "relay" && !rest.Contains("token");
+            if (!argument.StartsWith('-')) return argument == "relay" && !rest.Contains("token") && !rest.Contains("ca");
         return false;
     }
 

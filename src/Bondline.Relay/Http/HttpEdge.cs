@@ -1,4 +1,5 @@
-using System.Security.Cryptography.X509Certificates;
+using System.Net;
+using System.Net.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -27,11 +28,11 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     /// <param name="tunnels">Where requests can go.</param>
     /// <param name="door">Where connections come from.</param>
-    /// <param name="certificate">What visitors of the TLS port see.</param>
+    /// <param name="certificates">What visitors of the TLS port see.</param>
     /// <param name="isEmbedded">With one tunnel, any Host is its.</param>
     /// <param name="limits">What visitors may send.</param>
     /// <param name="loggers">Kestrel's warnings go there too.</param>
-    public HttpEdge(TunnelTable tunnels, KestrelDoor door, X509Certificate2 certificate, bool isEmbedded, HttpLimits limits, ILoggerFactory loggers)
+    public HttpEdge(TunnelTable tunnels, KestrelDoor door, VisitorCertificates certificates, bool isEmbedded, HttpLimits limits, ILoggerFactory loggers)
     {
         _tunnels = tunnels;
         _isEmbedded = isEmbedded;
@@ -41,7 +42,7 @@ internal sealed class HttpEdge : IAsyncDisposable
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.Services.AddSingleton<IConnectionListenerFactory>(door);
         builder.Services.AddHttpForwarder();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificate, limits));
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificates, limits));
         _app = builder.Build();
         _forwarder = _app.Services.GetRequiredService<IHttpForwarder>();
         _app.Run(HandleAsync);
@@ -54,7 +55,7 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Configure(KestrelServerOptions kestrel, X509Certificate2 certificate, HttpLimits limits)
+    private static void Configure(KestrelServerOptions kestrel, VisitorCertificates certificates, HttpLimits limits)
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
@@ -72,7 +73,15 @@ internal sealed class HttpEdge : IAsyncDisposable
         {
             var gate = new HandshakeGate();
             listen.Use(gate.Enter);
-            listen.UseHttps(new HttpsConnectionAdapterOptions { ServerCertificate = certificate, HandshakeTimeout = TimeSpan.FromSeconds(10) });
+            listen.UseHttps(new TlsHandshakeCallbackOptions
+            {
+                HandshakeTimeout = TimeSpan.FromSeconds(10),
+                OnConnection = visitor => new(new SslServerAuthenticationOptions
+                {
+                    ServerCertificateContext = certificates.For(visitor.ClientHelloInfo.ServerName, (visitor.Connection.LocalEndPoint as IPEndPoint)?.Address),
+                    ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+                }),
+            });
             listen.Use(gate.Leave);
         });
     }
