@@ -1,14 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text.RegularExpressions;
-using Bondline.Lab;
 
 namespace Bondline.Benchmarks;
 
 /// <summary>The program beside <c>ssh -R</c> over loopback, in turn: bulk both ways, and requests to nginx.</summary>
-internal static partial class AgainstSsh
+internal static class AgainstSsh
 {
     private const int Connections = 32, BlockBytes = 256 << 10;
 
@@ -29,7 +26,7 @@ internal static partial class AgainstSsh
         }
 
         foreach (var (kind, pairs) in results)
-            Console.WriteLine($"median of {rounds}: {kind}: ours {Median(pairs.Select(pair => pair.Ours)):0}, ssh -R {Median(pairs.Select(pair => pair.Ssh)):0}, ratio {Median(pairs.Select(pair => pair.Ratio)):0.00}");
+            Console.WriteLine($"median of {rounds}: {kind}: ours {pairs.Select(pair => pair.Ours).Median():0}, ssh -R {pairs.Select(pair => pair.Ssh).Median():0}, ratio {pairs.Select(pair => pair.Ratio).Median():0.00}");
     }
 
     /// <summary>Both tunnels, with the services behind them.</summary>
@@ -42,7 +39,7 @@ internal static partial class AgainstSsh
         {
             var web = LoopbackTunnels.FreePort();
             tunnels = await LoopbackTunnels.StartAsync(program, withSsh: true, source.Port, sink.Port, web);
-            StartWebServer(tunnels, web);
+            tunnels.StartWebServer(web);
             return new(tunnels, source, sink);
         }
         catch
@@ -60,38 +57,14 @@ internal static partial class AgainstSsh
         using var service = new BulkService(isSource: what != "upload");
         var web = LoopbackTunnels.FreePort();
         await using var tunnels = await LoopbackTunnels.StartAsync(program, withSsh: false, service.Port, web);
-        StartWebServer(tunnels, web);
+        tunnels.StartWebServer(web);
         Console.WriteLine($"relay {tunnels.Relay.Id}, agent {tunnels.Agent.Id}");
         var end = Stopwatch.StartNew();
         while (end.Elapsed < TimeSpan.FromSeconds(seconds))
             Console.WriteLine(what == "requests" ? $"{await RequestsAsync(tunnels.Ours[1], Length):0} requests/s" : $"{await BulkAsync(tunnels.Ours[0], what == "upload", Length):0} MB/s");
     }
 
-    private static void StartWebServer(LoopbackTunnels tunnels, int port)
-    {
-        var settings = tunnels.WriteFile("nginx.conf", $$"""
-            worker_processes 1;
-            daemon off;
-            pid {{tunnels.WriteFile("nginx.pid", "")}};
-            error_log /dev/null;
-            events { worker_connections 1024; }
-            http {
-              access_log off;
-              keepalive_requests 100000000;
-              server { listen 127.0.0.1:{{port}}; location / { return 200 "hello\n"; } }
-            }
-            """);
-        tunnels.Start("/usr/sbin/nginx", "-c", settings);
-    }
-
-    private static async Task<double> RequestsAsync(int port, TimeSpan length)
-    {
-        var seconds = (int)length.TotalSeconds;
-        var run = await LabProcess.RunAsync(null, "wrk", ["-t1", $"-c{Connections}", $"-d{seconds}s", $"http://127.0.0.1:{port}/"]);
-        var rate = RequestRate().Match(run.ThrowIfFailed("wrk").Output);
-        if (!rate.Success || run.Output.Contains("Socket errors", StringComparison.Ordinal)) throw new LabException($"wrk: {run.Output}");
-        return double.Parse(rate.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
-    }
+    private static async Task<double> RequestsAsync(int port, TimeSpan length) => (await Wrk.RunAsync(port, Connections, length)).Rate;
 
     private static Task<double> BulkAsync(int port, bool isUpload, TimeSpan length) => Task.Run(() =>
     {
@@ -111,15 +84,6 @@ internal static partial class AgainstSsh
 
         return (moved - before) / 1e6 / (watch.Elapsed - WarmUp).TotalSeconds;
     });
-
-    private static double Median(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
-    }
-
-    [GeneratedRegex(@"Requests/sec:\s+([\d.]+)")]
-    private static partial Regex RequestRate();
 
     /// <summary>What one measurement of each said, and the cores that ours took.</summary>
     public readonly record struct Pair(double Ours, double Ssh, double RelayCores, double AgentCores)

@@ -45,12 +45,18 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
         }
     }
 
-    public static async Task<LoopbackTunnels> StartAsync(string program, bool withSsh, params int[] localPorts)
+    /// <summary>TCP tunnels.</summary>
+    public static Task<LoopbackTunnels> StartAsync(string program, bool withSsh, params int[] localPorts) => StartAsync(program, "tcp", withSsh, localPorts);
+
+    /// <summary>HTTP tunnels, each with a port of its own.</summary>
+    public static Task<LoopbackTunnels> StartHttpAsync(string program, bool withSsh, params int[] localPorts) => StartAsync(program, "http", withSsh, localPorts);
+
+    private static async Task<LoopbackTunnels> StartAsync(string program, string kind, bool withSsh, int[] localPorts)
     {
         var tunnels = new LoopbackTunnels(program);
         try
         {
-            await tunnels.StartOursAsync(localPorts);
+            await tunnels.StartOursAsync(kind, localPorts);
             if (withSsh) await tunnels.StartSshAsync(localPorts);
             return tunnels;
         }
@@ -76,6 +82,26 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
         return process;
     }
 
+    /// <summary>An nginx that answers every request with a few bytes, or passes it on to another port.</summary>
+    public void StartWebServer(int port, int? next = null)
+    {
+        var location = next is null ? "return 200 \"hello\\n\";" : "proxy_pass http://next; proxy_http_version 1.1; proxy_set_header Connection \"\";";
+        var settings = WriteFile($"nginx-{port}.conf", $$"""
+            worker_processes 1;
+            daemon off;
+            pid {{WriteFile($"nginx-{port}.pid", "")}};
+            error_log /dev/null;
+            events { worker_connections 1024; }
+            http {
+              access_log off;
+              keepalive_requests 100000000;
+              {{(next is null ? "" : $"upstream next {{ server 127.0.0.1:{next}; keepalive 64; keepalive_requests 100000000; }}")}}
+              server { listen 127.0.0.1:{{port}}; location / { {{location}} } }
+            }
+            """);
+        Start("/usr/sbin/nginx", "-c", settings);
+    }
+
     public string WriteFile(string name, string text)
     {
         File.WriteAllText(Path(name), text);
@@ -98,17 +124,18 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
         Join = join.ThrowIfFailed("bondline relay token create").Output.Trim();
     }
 
-    private async Task StartOursAsync(int[] localPorts)
+    private async Task StartOursAsync(string kind, int[] localPorts)
     {
         await StartRelayAsync();
         var joinFile = WriteFile("join", Join);
-        Agent = Start(_program, ["tcp", .. localPorts.Select(local => $"{local}"), "--relay", $"@{joinFile}", "--json"]);
+        Agent = Start(_program, [kind, .. localPorts.Select(local => $"{local}"), "--relay", $"@{joinFile}", "--json"]);
+        var scheme = kind == "http" ? "http://127.0.0.1:" : "tcp://127.0.0.1:";
         Ours = new int[localPorts.Length];
         for (var i = 0; i < localPorts.Length; i++)
         {
             var ready = await Agent.WaitForLineAsync("\"ready\"", StartLimit);
             var local = Array.FindIndex(localPorts, each => ready.Contains($":{each}\"", StringComparison.Ordinal));
-            Ours[local] = int.Parse(ready.AsSpan(ready.IndexOf("tcp://127.0.0.1:", StringComparison.Ordinal) + "tcp://127.0.0.1:".Length, 4), CultureInfo.InvariantCulture);
+            Ours[local] = int.Parse(ready.AsSpan(ready.IndexOf(scheme, StringComparison.Ordinal) + scheme.Length, 4), CultureInfo.InvariantCulture);
         }
     }
 
