@@ -28,7 +28,7 @@ internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, ICo
     /// <summary>Whoever has not said by then which HTTP it speaks is taken for HTTP/1.1, whose own time limits end it.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private readonly SocketConnectionContextFactory _factory = new(new SocketConnectionFactoryOptions(), log);
+    private readonly SocketConnectionContextFactory _factory = new(new SocketConnectionFactoryOptions { UnsafePreferInlineScheduling = true }, log);
     private readonly Listener _plain = new(DoorEndPoint.Plain), _http2 = new(DoorEndPoint.Http2), _tls = new(DoorEndPoint.Tls);
 
     public bool CanBind(EndPoint endpoint) => endpoint is DoorEndPoint;

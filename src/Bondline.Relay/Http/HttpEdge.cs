@@ -1,13 +1,16 @@
 using System.Net;
 using System.Net.Security;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Abstractions;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -16,14 +19,13 @@ namespace Bondline.Relay;
 /// <summary>HTTP visitors: finds the tunnel of a request and forwards it over the bond, whatever it is and however long it takes.</summary>
 internal sealed class HttpEdge : IAsyncDisposable
 {
-    private const string Destination = "http://agent";
-
     /// <summary>A bond without a network for longer is away, to a person who just asked; programs wait as streams do.</summary>
     private static readonly TimeSpan LongSilence = TimeSpan.FromSeconds(3);
 
     private readonly TunnelTable _tunnels;
-    private readonly WebApplication _app;
-    private readonly IHttpForwarder _forwarder;
+    private readonly WebApplication _app; // for its services; it never runs itself
+    private readonly IServer _kestrel;
+    private readonly IHttpForwarder _http2;
     private readonly bool _isEmbedded;
 
     /// <param name="tunnels">Where requests can go.</param>
@@ -39,25 +41,25 @@ internal sealed class HttpEdge : IAsyncDisposable
         // The empty builder: no other reads the settings files and environment of whatever folder the program was started in.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "bondline" });
         builder.Services.AddSingleton(loggers);
-        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.Services.AddSingleton<IConnectionListenerFactory>(door);
         builder.Services.AddHttpForwarder();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, certificates, limits));
         _app = builder.Build();
-        _forwarder = _app.Services.GetRequiredService<IHttpForwarder>();
-        _app.Run(HandleAsync);
+        _http2 = _app.Services.GetRequiredService<IHttpForwarder>();
+        _kestrel = _app.Services.GetRequiredService<IServer>();
     }
 
-    public Task StartAsync(CancellationToken cancellationToken) => _app.StartAsync(cancellationToken);
+    public Task StartAsync(CancellationToken cancellationToken) => _kestrel.StartAsync(new Visits(this), cancellationToken);
 
     /// <summary>Ends Kestrel; what is still under way when <paramref name="cancellationToken"/> is cancelled is cut.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken) => _kestrel.StopAsync(cancellationToken);
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     private static void Configure(KestrelServerOptions kestrel, VisitorCertificates certificates, HttpLimits limits)
     {
         kestrel.AddServerHeader = false;
+        kestrel.RequestHeaderEncodingSelector = kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1; // bytes pass as they are, whatever they stand for
         kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
         kestrel.Limits.MinRequestBodyDataRate = null; // a body may stand still for as long as the bond does
         kestrel.Limits.MinResponseDataRate = null;
@@ -96,8 +98,7 @@ internal sealed class HttpEdge : IAsyncDisposable
         }
         using var request = tunnel.Holder.Requests.Begin(context, tunnel.Number);
         if (tunnel.Holder.SilentFor > LongSilence && RelayPage.IsForPerson(context)) await RelayPage.Away(context).WriteAsync(context);
-        else if (await _forwarder.SendAsync(context, Destination, tunnel.Sender, tunnel.VersionFor(context), tunnel.Transformer) != ForwarderError.None && !context.Response.HasStarted)
-            await RelayPage.Failure(context, tunnel).WriteAsync(context);
+        else if (await tunnel.ForwardAsync(context, _http2) is { } failure) await RelayPage.Failure(context, tunnel, failure).WriteAsync(context);
     }
 
     private HttpTunnel? FindTunnel(HttpContext context) =>
@@ -113,11 +114,20 @@ internal sealed class HttpEdge : IAsyncDisposable
         return colon < 0 ? host : host[..colon];
     }
 
-    /// <summary>The program has its own signals; the web host is not to take them.</summary>
-    private sealed class NoSignals : IHostLifetime
+    /// <summary>Kestrel without a web host: its activities and log scopes for each request cost as much as forwarding it.</summary>
+    private sealed class Visits(HttpEdge edge) : IHttpApplication<DefaultHttpContext>
     {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public DefaultHttpContext CreateContext(IFeatureCollection contextFeatures)
+        {
+            // Kestrel keeps one for the next request of the connection.
+            if (contextFeatures is not IHostContextContainer<DefaultHttpContext> kept) return new(contextFeatures);
+            if (kept.HostContext is null) return kept.HostContext = new(contextFeatures);
+            kept.HostContext.Initialize(contextFeatures);
+            return kept.HostContext;
+        }
 
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        public Task ProcessRequestAsync(DefaultHttpContext context) => edge.HandleAsync(context);
+
+        public void DisposeContext(DefaultHttpContext context, Exception? exception) => context.Uninitialize();
     }
 }

@@ -4,7 +4,6 @@ using System.Text.Encodings.Web;
 using Bondline.Protocol;
 using Bondline.Transport;
 using Microsoft.AspNetCore.Http;
-using Yarp.ReverseProxy.Forwarder;
 
 namespace Bondline.Relay;
 
@@ -28,15 +27,15 @@ internal sealed record RelayPage(int Status, string Title, string Text, string A
         new(StatusCodes.Status503ServiceUnavailable, "The agent is away", $"The agent of {context.Request.Host.Value} is not connected: it was stopped, or its machine has no network.", "This page tries again by itself.", RetryAway);
 
     /// <summary>Why a request that was forwarded has no answer.</summary>
-    public static RelayPage Failure(HttpContext context, HttpTunnel tunnel)
+    public static RelayPage Failure(HttpContext context, HttpTunnel tunnel, Exception failure)
     {
-        var failure = context.Features.Get<IForwarderErrorFeature>();
         var code = StreamError.None;
-        for (var error = failure?.Exception; error is not null; error = error.InnerException)
+        for (var error = failure; error is not null; error = error.InnerException)
         {
             if (error is BadHttpRequestException refused)
                 return new(refused.StatusCode, refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "The request is too large" : "The request is not right", "The relay did not pass it on.", "The relay's operator sets what it takes.");
             if (error is BondStreamException reset) code = reset.Error;
+            else if (error is BadResponseException { IsEnd: true }) code = StreamError.LocalReset;
             else if (error is ObjectDisposedException && code == StreamError.None) code = StreamError.TunnelUnknown; // the tunnel closed just now
         }
         var service = tunnel.Local switch
@@ -53,7 +52,7 @@ internal sealed record RelayPage(int Status, string Title, string Text, string A
             StreamError.LocalTls => new(badGateway, "The local service does not answer", $"The agent got no TLS connection to the {service}.", "It may speak plain HTTP: then the tunnel should lead to http://."),
             StreamError.LocalReset => new(badGateway, "The local service broke off", $"The {service} closed the connection before it had answered.", "Its own log may say why."),
             StreamError.BondLost or StreamError.TunnelUnknown or StreamError.Refused => Away(context),
-            _ when failure?.Error is ForwarderError.RequestTimedOut or ForwarderError.RequestCanceled =>
+            _ when failure is TimeoutException =>
                 new(StatusCodes.Status504GatewayTimeout, "No answer in time", $"Nothing came from the {service} for as long as this relay waits.", "Its own log may say why."),
             _ => new(badGateway, "No answer", $"The {service} did not answer the request properly.", "Its own log may say why."),
         };

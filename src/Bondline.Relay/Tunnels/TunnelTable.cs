@@ -15,8 +15,8 @@ namespace Bondline.Relay;
 /// <param name="Listen">Where ports are opened; null: on every address.</param>
 /// <param name="TcpPorts">The ports there are.</param>
 /// <param name="HttpPort">The port in the URLs of names.</param>
-/// <param name="IdleTimeout">Ends requests over which nothing passes for so long.</param>
-internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort, TimeSpan IdleTimeout);
+/// <param name="IdleTimeout">Ends requests over which nothing passes for so long; null: none.</param>
+internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort, TimeSpan? IdleTimeout);
 
 /// <summary>The live tunnels: who has which name and port now, and who may take it over.</summary>
 /// <remarks>
