@@ -471,7 +471,8 @@ public sealed class Bond
                 HandleStopSending(StopSendingFrame.Parse(frame), now);
                 return true;
             case FrameType.Ping:
-                subflow.PongWanted = PingFrame.Parse(frame).Number;
+                var ping = PingFrame.Parse(frame);
+                (subflow.PongWanted, subflow.PongPadding) = (ping.Number, Math.Min(ping.Padding, PingFrame.ProbePadding));
                 subflow.IsAckWanted = true; // beside the PONG: should the subflows that carry acks be silent, this one's peer still hears them
                 return false;
             case FrameType.Pong:

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -46,11 +47,11 @@ public sealed class HostileNetworkTests
         await using var lab = await BondedLab.StartAsync(TwoLinks with { Links = [TwoLinks.Links[0]] });
         await using var proxy = await Tinyproxy.StartAsync(lab, "BasicAuth ann right");
         var environment = new Dictionary<string, string>(lab.AgentEnvironment) { ["https_proxy"] = $"http://ann:wrong@{LabNetwork.Address}:3128" };
-        await using var agent = LabProcess.Start(lab.Network.Laptop, lab.Network.Program, ["tcp", "9100", "--paths", "eth0", "--json"], environment);
+        await using var agent = LabProcess.Start(lab.Network.Laptop, lab.Network.Program, ["tcp", "9100", "--paths", "eth0", "--json", "--stats"], environment);
         var line = await agent.WaitForLineAsync("\"reason\":\"proxy\"", Limit);
         Assert.Contains("does not take the user name and password in https_proxy (401)", line);
         Assert.DoesNotContain("wrong", line);
-        await agent.WaitForLineAsync("relay-unreachable", Limit); // five seconds on
+        for (var second = 0; second < 2; second++) await agent.WaitForLineAsync("\"stats\"", Limit);
         Assert.True(proxy.Requests == 1, proxy.Log);
 
         // The same at the start, with one that cannot be used at all.
@@ -75,7 +76,42 @@ public sealed class HostileNetworkTests
         Assert.Equal(0, interceptor.BytesRead);
     }
 
+    [Fact]
+    public Task A_network_on_which_large_packets_vanish_is_noticed_and_used_with_smaller_ones() => AssertNarrowedAsync(Flow.Up);
+
+    [Fact]
+    [Trait("Mode", "long")]
+    public Task A_network_on_which_large_packets_vanish_downward_is_noticed_by_the_agent_too() => AssertNarrowedAsync(Flow.Down);
+
     private static string? Detail(JsonDocument line) => line.RootElement.GetProperty("detail").GetString();
+
+    /// <summary>The path that loses large packets while bytes flow is back with small ones soon, and nobody waits for it.</summary>
+    private static async Task AssertNarrowedAsync(Flow flow)
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks);
+        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = new(IPAddress.Loopback, 0) });
+        await lab.OpenAsync(Later.Port, echo.Port);
+        var (near, far) = flow == Flow.Up ? (TrafficRole.SendBulk, TrafficRole.ReceiveBulk) : (TrafficRole.ReceiveBulk, TrafficRole.SendBulk);
+        await using var laptop = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(near) { Listen = Later });
+        await using var visitor = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(far) { Connect = lab.Visit(Later.Port) });
+        await using var ping = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Ping) { Connect = lab.Visit(echo.Port) });
+        var receiver = flow == Flow.Up ? visitor : laptop;
+        await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(1));
+        await ping.ReportAsync();
+
+        // Not a word about it, as where somebody drops ICMP.
+        await NftAsync(flow == Flow.Up ? lab.Network.Relay : lab.Network.Laptop, "filter hook input priority filter", $"iifname {(flow == Flow.Up ? "r-eth0" : "eth0")} meta length > 1300 drop");
+        var watch = Stopwatch.StartNew();
+        using var narrow = await PathAsync(lab, "eth0", "active", "mtu");
+        watch.Stop();
+        var after = (await receiver.ReportAsync(atLeast: 1)).Bulk!;
+        var settled = (await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(1.5))).Bulk!;
+        var pings = (await ping.ReportAsync()).Ping!;
+        Measured.Record("mtu", $"{flow}: used with small packets after {watch.Elapsed.TotalSeconds:0.0} s, longest gap {after.LongestGap.Length / 1000} ms, worst ping {pings.RoundTrip.Most / 1000} ms, then {settled.MegabitsPerSecond:0.0} of 57 Mbit/s");
+        Assert.True(after.LongestGap.Length < 500_000, $"{after.LongestGap.Length / 1000} ms without a byte");
+        Assert.True(settled.MegabitsPerSecond > 45, $"{settled.MegabitsPerSecond:0.0} of 57 Mbit/s");
+        Assert.True(pings.RoundTrip.Most < 1_000_000, $"a ping took {pings.RoundTrip.Most / 1000} ms");
+    }
 
     /// <summary>A transfer arrives as it was sent, both ends with the same hash.</summary>
     private static async Task AssertWholeAsync(BondedLab lab)
@@ -114,12 +150,12 @@ public sealed class HostileNetworkTests
     }
 
     /// <summary>Rules for what arrives at the relay, in place of those before.</summary>
-    private static Task FilterAsync(BondedLab lab, string rules) => NftAsync(lab, "filter hook input priority filter", rules);
+    private static Task FilterAsync(BondedLab lab, string rules) => NftAsync(lab.Network.Relay, "filter hook input priority filter", rules);
 
-    private static Task RedirectAsync(BondedLab lab, string rules) => NftAsync(lab, "nat hook prerouting priority dstnat", rules);
+    private static Task RedirectAsync(BondedLab lab, string rules) => NftAsync(lab.Network.Relay, "nat hook prerouting priority dstnat", rules);
 
-    private static async Task NftAsync(BondedLab lab, string hook, string rules) =>
-        (await LabProcess.RunAsync(lab.Network.Relay, "nft", ["-f", "-"], $"table inet hostile {{}}\ndelete table inet hostile\ntable inet hostile {{ chain it {{ type {hook};\n{rules}\n}}\n}}\n")).ThrowIfFailed("nft");
+    private static async Task NftAsync(NetworkNamespace inside, string hook, string rules) =>
+        (await LabProcess.RunAsync(inside, "nft", ["-f", "-"], $"table inet hostile {{}}\ndelete table inet hostile\ntable inet hostile {{ chain it {{ type {hook};\n{rules}\n}}\n}}\n")).ThrowIfFailed("nft");
 
     /// <summary>A real proxy, at the relay's end of every link.</summary>
     private sealed class Tinyproxy : IAsyncDisposable

@@ -31,6 +31,7 @@ internal sealed class SimulatedLink(SimulatedClock clock, SimulatedPath path, Di
     public bool Write(ReadOnlySpan<byte> bytes)
     {
         if (IsCut) return true;
+        if (bytes.Length > path.LargestWrite(direction)) Silence();
         MakeRoom(bytes.Length);
         bytes.CopyTo(_bytes.AsSpan(_end));
         _end += bytes.Length;

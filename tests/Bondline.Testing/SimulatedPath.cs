@@ -34,6 +34,9 @@ public sealed class SimulatedPath(string name, double megabitsPerSecond, double 
     /// <summary>After silence TCP tries again only when its timer fires: at random up to this much later.</summary>
     public TimeSpan LongestRetransmission { get; set; } = TimeSpan.FromMilliseconds(400);
 
+    /// <summary>After a longer write nothing passes a connection any more that way, as where large packets vanish.</summary>
+    public Func<Direction, int> LargestWrite { get; init; } = static _ => int.MaxValue;
+
     public SubflowPolicy Policy { get; set; }
 
     public double BytesPerSecond(Direction direction) => (direction == Direction.Up ? UpMegabitsPerSecond ?? MegabitsPerSecond : MegabitsPerSecond) * 1e6 / 8;

@@ -251,6 +251,7 @@ internal sealed class ScreenModel
         "policy" => "was switched off",
         "intercepted" => "leads to somebody who is not the relay",
         "refused" => "is refused by the relay",
+        "mtu" => "loses large packets",
         "proxy" => "is held up by its proxy",
         "suspend" => "slept with this machine",
         _ => "went silent",

@@ -8,7 +8,7 @@ namespace Bondline.Linux;
 public static class TcpSocketOptions
 {
     private const int SolSocket = 1, SoBindToDevice = 25;
-    private const int Tcp = 6, Congestion = 13, UserTimeout = 18, NotSentLowWater = 25, RtoMaxMilliseconds = 44, RtoMinMicroseconds = 45;
+    private const int Tcp = 6, MaxSegment = 2, Congestion = 13, UserTimeout = 18, NotSentLowWater = 25, RtoMaxMilliseconds = 44, RtoMinMicroseconds = 45;
 
     /// <summary>SO_BINDTODEVICE: everything goes out of and comes in from this interface alone. Before connecting; a bound socket cannot be bound again.</summary>
     public static SocketError TryBindToDevice(Socket socket, string interfaceName)
@@ -57,6 +57,9 @@ public static class TcpSocketOptions
 
     /// <summary>TCP_RTO_MIN_US (Linux 6.17).</summary>
     public static bool TrySetMinRetransmissionTimeout(Socket socket, TimeSpan timeout) => TrySet(socket, RtoMinMicroseconds, (int)timeout.TotalMicroseconds);
+
+    /// <summary>TCP_MAXSEG: no segment has more bytes; before connecting, the peer is asked for the same.</summary>
+    public static bool TrySetMaxSegment(Socket socket, int bytes) => TrySet(socket, MaxSegment, bytes);
 
     private static bool TrySet(Socket socket, int option, int value) => TrySet(socket, option, MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in value)));
 

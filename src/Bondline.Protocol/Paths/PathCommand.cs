@@ -14,7 +14,8 @@ public abstract record PathCommand
     /// <param name="Relay">The relay, or what leads to it.</param>
     /// <param name="Policy">What the subflow may be used for.</param>
     /// <param name="Timeout">Time for everything up to the join.</param>
-    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout) : PathCommand
+    /// <param name="IsNarrow">Keep packets small: large ones vanished on this path.</param>
+    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout, bool IsNarrow = false) : PathCommand
     {
         public IPEndPoint Remote => Relay.EndPoint;
     }

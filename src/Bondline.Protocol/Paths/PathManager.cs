@@ -15,6 +15,7 @@ public sealed class PathManager
     private static readonly TimeSpan DialInterval = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan EarlyIntervalCap = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan NarrowDelay = TimeSpan.FromMilliseconds(300); // a probe that was lost by chance is back by then
     private static readonly TimeSpan DeniedInterval = TimeSpan.FromSeconds(60); // a wrong password, tried often, locks an account
     private static readonly TimeSpan EarlyTime = TimeSpan.FromMinutes(1);
 
@@ -155,6 +156,7 @@ public sealed class PathManager
             }
 
             path.HeldUntil = new(long.MinValue);
+            path.IsNarrow = false;
             Restart(path, now);
             return;
         }
@@ -205,7 +207,7 @@ public sealed class PathManager
         path.Dials.Remove(dial);
         (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced) = (0, null, null, false);
         AbandonDials(path);
-        if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false }))
+        if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false, IsUnheard: false }))
         {
             _commands.Add(new PathCommand.Close(joined.Subflow, "not needed: the subflow it should replace is alive again"));
             return;
@@ -213,20 +215,30 @@ public sealed class PathManager
 
         foreach (var replaced in path.Subflows) _commands.Add(new PathCommand.Close(replaced.Id, "replaced"));
         path.Subflows.Clear();
-        path.Subflows.Add(new(joined.Subflow, joined.Local, dial.Policy, dial.Relay));
+        path.Subflows.Add(new(joined.Subflow, joined.Local, dial.Policy, dial.Relay, dial.IsNarrow));
     }
 
     private void HandleChanged(ManagedPath path, ManagedSubflow subflow, PathObservation.SubflowChanged changed, Instant now)
     {
         var wasLive = path.IsLive;
         (subflow.State, subflow.Reason) = (changed.State, changed.Reason);
-        if (changed.State == SubflowState.Active && subflow is { IsLost: false, IsWorn: false })
+        if (subflow.IsUnheard)
+        {
+            Restart(path, now);
+        }
+        else if (changed is { State: SubflowState.Suspect, Reason: SubflowReason.Mtu } && !path.IsNarrow)
+        {
+            (path.IsNarrow, path.IsDialForced, path.NextDial) = (true, true, now + NarrowDelay);
+        }
+        else if (changed.State == SubflowState.Active && subflow is { IsLost: false, IsWorn: false })
         {
             path.IsDialForced = false;
+            path.IsNarrow = subflow.IsNarrow;
             AbandonDials(path);
         }
         else if (wasLive && !path.IsLive)
         {
+            path.IsNarrow |= changed.Reason == SubflowReason.Mtu;
             Restart(path, now);
         }
     }
@@ -280,8 +292,8 @@ public sealed class PathManager
         var relay = path.Choice.Endpoints[path.Rotation++ % path.Choice.Endpoints.Count];
         path.WasDialled = true;
         path.IsDialForced = false;
-        path.Dials.Add(new(++_lastDial, relay, path.Choice.Policy, now, now + DialTimeout));
-        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout));
+        path.Dials.Add(new(++_lastDial, relay, path.Choice.Policy, path.IsNarrow, now, now + DialTimeout));
+        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout, path.IsNarrow));
         path.NextDial = now + Jitter(Interval(path, now));
     }
 
@@ -328,7 +340,9 @@ public sealed class PathManager
         if (!path.Choice.IsPath && path.Choice.Reason is { } reason)
             return As(path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
         if (path.Subflows.Find(subflow => subflow is { State: SubflowState.Active, IsLost: false }) is { } active)
-            return As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : null);
+            return active.IsNarrow
+                ? As(PathSituation.Active, "mtu", "large packets vanish on this network: it is used with small ones")
+                : As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : null);
         if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
         if (path.LastFailure is { } failure) return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
         if (path.Subflows is [var dead, ..]) return As(PathSituation.Dead, Word(dead.Reason), null);
@@ -422,6 +436,9 @@ public sealed class PathManager
 
         public bool IsDialForced { get; set; }
 
+        /// <summary>Large packets vanished here.</summary>
+        public bool IsNarrow { get; set; }
+
         public bool WasDialled { get; set; }
 
         public bool HasJoined { get; set; }
@@ -430,11 +447,13 @@ public sealed class PathManager
 
         public bool IsLive => Subflows.Exists(subflow => subflow.IsLive);
 
-        public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced || Subflows.Exists(subflow => subflow.IsWorn));
+        public bool WantsDial => Choice.IsPath && (!IsLive || IsDialForced || Subflows.Exists(subflow => subflow.IsWorn || subflow.IsUnheard));
     }
 
-    private sealed class ManagedSubflow(SubflowId id, IPAddress? local, SubflowPolicy policy, RelayAddress relay)
+    private sealed class ManagedSubflow(SubflowId id, IPAddress? local, SubflowPolicy policy, RelayAddress relay, bool isNarrow)
     {
+        public bool IsNarrow { get; } = isNarrow;
+
         public RelayAddress Relay { get; } = relay;
 
         public SubflowPolicy Policy { get; set; } = policy;
@@ -452,16 +471,21 @@ public sealed class PathManager
         /// <summary>In use until its replacement has joined.</summary>
         public bool IsWorn { get; set; }
 
+        /// <summary>What is sent on it arrives, and no answer comes back on it.</summary>
+        public bool IsUnheard => this is { State: SubflowState.Active, Reason: SubflowReason.Unheard };
+
         public bool IsLive => !IsLost && State is SubflowState.Active or SubflowState.Suspect;
     }
 
-    private sealed class ManagedDial(int id, RelayAddress relay, SubflowPolicy policy, Instant startedAt, Instant deadline)
+    private sealed class ManagedDial(int id, RelayAddress relay, SubflowPolicy policy, bool isNarrow, Instant startedAt, Instant deadline)
     {
         public SubflowPolicy Policy { get; } = policy;
 
         public int Id { get; } = id;
 
         public RelayAddress Relay { get; } = relay;
+
+        public bool IsNarrow { get; } = isNarrow;
 
         public Instant StartedAt { get; } = startedAt;
 

@@ -1,6 +1,6 @@
 namespace Bondline.Protocol;
 
-/// <summary>Which subflows policies and the mode let carry what (docs/protocol.md, "Policies and modes").</summary>
+/// <summary>Which subflows policies and the mode let carry what (docs/protocol.md, "Policies and modes"). One that is not proven to carry large frames waits while another is.</summary>
 internal static class Eligibility
 {
     /// <summary>It may carry new data now.</summary>
@@ -9,7 +9,7 @@ internal static class Eligibility
         if (!IsCandidate(subflow, bond)) return false;
         if (IsSharing(bond.Mode)) return true;
         foreach (var other in bond.AllSubflows)
-            if (other.State == SubflowState.Active && Rank(other, bond.Mode) == Rank(subflow, bond.Mode) && IsBefore(other, subflow, bond.Mode)) return false;
+            if (IsRival(other, subflow) && Rank(other, bond.Mode) == Rank(subflow, bond.Mode) && IsBefore(other, subflow, bond.Mode)) return false;
         return true;
     }
 
@@ -37,12 +37,23 @@ internal static class Eligibility
     private static bool IsCandidate(Subflow subflow, Bond bond)
     {
         if (subflow.State != SubflowState.Active || subflow.Policy == SubflowPolicy.Off) return false;
+        if (!subflow.IsProven && HasProven(bond)) return false;
         var rank = Rank(subflow, bond.Mode);
         if (rank == 0) return true;
         foreach (var other in bond.AllSubflows)
-            if (other.State == SubflowState.Active && Rank(other, bond.Mode) < rank) return false;
+            if (IsRival(other, subflow) && Rank(other, bond.Mode) < rank) return false;
         return true;
     }
+
+    private static bool HasProven(Bond bond)
+    {
+        foreach (var other in bond.AllSubflows)
+            if (other is { State: SubflowState.Active, IsProven: true, Policy: not SubflowPolicy.Off }) return true;
+        return false;
+    }
+
+    /// <summary>Proven ones, where there are any, are ranked among themselves.</summary>
+    private static bool IsRival(Subflow other, Subflow subflow) => other.State == SubflowState.Active && other.IsProven == subflow.IsProven;
 
     /// <summary>Where bytes are shared, a preferred one is only filled first.</summary>
     private static int Rank(Subflow subflow, BondMode mode) => subflow.Policy switch

@@ -233,18 +233,20 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private int WriteAnswers(Subflow subflow, Instant now, Span<byte> room)
     {
         var position = 0;
-        if (subflow.PongWanted is { } number)
+        if (subflow.PongWanted is { } number && room.Length >= PingFrame.MaxHeader + subflow.PongPadding)
         {
             subflow.PongWanted = null;
-            position += Framing(new PingFrame(FrameType.Pong, number).WriteTo(room));
+            position += Framing(new PingFrame(FrameType.Pong, number, subflow.PongPadding).WriteTo(room));
         }
-        if (now >= subflow.NextPing && !subflow.IsPingOutstanding)
+        var padding = subflow.IsProven ? 0 : PingFrame.ProbePadding;
+        if (now >= subflow.NextPing && !subflow.IsPingOutstanding && room.Length - position >= PingFrame.MaxHeader + padding)
         {
+            subflow.IsPingPadded = padding > 0;
             subflow.PingNumber = ++_pingNumber;
             subflow.PingSentAt = now;
             subflow.IsPingOutstanding = true;
             subflow.Await(bond.Options, now);
-            position += Framing(new PingFrame(FrameType.Ping, subflow.PingNumber).WriteTo(room[position..]));
+            position += Framing(new PingFrame(FrameType.Ping, subflow.PingNumber, padding).WriteTo(room[position..]));
         }
         return position;
     }

@@ -30,6 +30,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
                 next = Instant.Earlier(next, subflow.CheckAt);
                 if (subflow.State is SubflowState.Active or SubflowState.Suspect && !subflow.IsPingOutstanding && !subflow.IsWriting) next = Instant.Earlier(next, subflow.NextPing);
                 next = Instant.Earlier(next, Instant.Later(Transmitter.LateAt(subflow), subflow.NextLateCheck));
+                next = Instant.Earlier(next, UnheardAt(subflow));
             }
             return next;
         }
@@ -47,12 +48,14 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
                 subflow.NextLateCheck = now + Recheck;
             }
             CheckSilence(subflow, now);
+            CheckHeard(subflow, now);
             CheckDrain(subflow, now);
         }
     }
 
     public void HandleProgress(Subflow subflow, Instant now)
     {
+        if (subflow.IsProving) return; // small frames arrive where large ones do not
         subflow.LastProgress = now;
         subflow.LateRestarts = 0;
         subflow.AwaitingSince = subflow.HasOutstanding || subflow.IsPingOutstanding ? now : Instant.Never;
@@ -64,6 +67,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     {
         if (!subflow.IsPingOutstanding || number != subflow.PingNumber) return; // late or repeated
         subflow.IsPingOutstanding = false;
+        var wasUnheard = subflow is { State: SubflowState.Active, Reason: SubflowReason.Unheard };
+        if (wasUnheard) subflow.Reason = SubflowReason.None;
+        subflow.IsProven |= subflow.IsPingPadded;
         var sample = now - subflow.PingSentAt;
         if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
@@ -72,7 +78,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         }
         if (transmitter.HasUnsent || subflow.HasOutstanding) _usedAt = now;
         subflow.NextPing = subflow.PingSentAt + (Eligibility.IsSpared(subflow, bond) ? IdlePing : subflow.HasOutstanding || transmitter.HasUnsent ? BusyPing : now - _usedAt < RecentlyUsed ? QuietPing : IdlePing);
+        if (!subflow.IsProven) subflow.NextPing = now;
         HandleProgress(subflow, now);
+        if (wasUnheard) bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
     }
 
     /// <summary>Bytes of streams arrive: acks go out, and which subflows can carry them must be known.</summary>
@@ -144,7 +152,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         if (silence >= deadAfter)
         {
             _deathsInVain = Math.Min(MostDoublings, _deathsInVain + 1);
-            Degrade(subflow, SubflowState.Dead, subflow.Reason == SubflowReason.None ? SubflowReason.Silence : subflow.Reason, now);
+            Degrade(subflow, SubflowState.Dead, subflow.Reason is SubflowReason.None or SubflowReason.Unheard ? WhySilent(subflow) : subflow.Reason, now);
             bond.Raise(new(BondEventKind.SubflowDead, Subflow: subflow));
             return;
         }
@@ -152,11 +160,24 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         {
             // All silent means the peer or the host pauses; only an answer elsewhere makes this subflow the culprit, so ask for one in time.
             if (!AnotherAnswered(subflow, now, suspectAfter)) AskOthers(subflow, silence >= suspectAfter, now);
-            else if (silence >= suspectAfter) Degrade(subflow, SubflowState.Suspect, SubflowReason.Silence, now);
+            else if (silence >= suspectAfter) Degrade(subflow, SubflowState.Suspect, WhySilent(subflow), now);
         }
         subflow.CheckAt = subflow.State == SubflowState.Suspect ? subflow.AwaitingSince + deadAfter
             : silence < suspectAfter / 2 ? subflow.AwaitingSince + suspectAfter / 2
             : now + Recheck;
+    }
+
+    private static SubflowReason WhySilent(Subflow subflow) => subflow.IsProving ? SubflowReason.Mtu : SubflowReason.Silence;
+
+    /// <summary>When the way back is known to be broken, though acks by other ways say that the way there is not. Only an agent can do something about it: dial another.</summary>
+    private Instant UnheardAt(Subflow subflow) =>
+        bond.Role == BondRole.Agent && subflow is { State: SubflowState.Active, Reason: SubflowReason.None, IsPingOutstanding: true } ? subflow.PingSentAt + subflow.DeadAfter(bond.Options) : Instant.Never;
+
+    private void CheckHeard(Subflow subflow, Instant now)
+    {
+        if (now < UnheardAt(subflow)) return;
+        subflow.Reason = SubflowReason.Unheard;
+        bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
     }
 
     private bool AnotherAnswered(Subflow subflow, Instant now, TimeSpan within)
@@ -217,6 +238,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
             subflow.BeginStartup();
             subflow.Loop.Forget(now);
             subflow.Rtt.Forget();
+            subflow.IsProven = false;
             subflow.NextPing = now;
         }
         subflow.Rate.Stop();

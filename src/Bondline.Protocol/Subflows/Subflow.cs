@@ -75,6 +75,7 @@ public sealed class Subflow
     internal bool IsAckWanted;
     internal bool IsCloseSent;
     internal ulong? PongWanted;
+    internal int PongPadding;
     internal long LastElicitingEnd;        // position behind the last frame that elicits an ACK
 
     // --- start-up, as TCP's slow start
@@ -90,6 +91,8 @@ public sealed class Subflow
     internal ulong PingNumber;             // of the last PING sent
     internal Instant PingSentAt;
     internal bool IsPingOutstanding;
+    internal bool IsPingPadded;            // the outstanding one is a probe
+    internal bool IsProven;                // a large frame went there and back
     internal Instant ActiveSince;
     internal Instant CheckAt = Instant.Never;
     internal Instant NextLateCheck;
@@ -113,6 +116,9 @@ public sealed class Subflow
     internal TcpSample? Tcp;
     internal Instant TcpAt;
     internal double LossRate;
+
+    /// <summary>It joined, and whether large packets pass is being tried.</summary>
+    internal bool IsProving => IsPingOutstanding && IsPingPadded && !IsProven;
 
     internal bool HasOutstanding => BytesAcked < LastElicitingEnd;
 

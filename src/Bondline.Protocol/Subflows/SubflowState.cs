@@ -31,6 +31,12 @@ public enum SubflowReason
     Peer,
     Suspend,
     Policy,
+
+    /// <summary>Its first large frame was not answered, though it joined: large packets vanish on its path.</summary>
+    Mtu,
+
+    /// <summary>Of an active subflow: what is sent on it arrives, and what the peer answers on it does not.</summary>
+    Unheard,
     Closed,
 }
 

@@ -106,19 +106,33 @@ internal readonly record struct StopSendingFrame(StreamId Stream, ulong Code)
     public int WriteTo(Span<byte> destination) => NumberFrame.Write(destination, FrameType.StopSending, Stream.Value, Code);
 }
 
-/// <summary>PING and PONG: the number of a PING comes back in a PONG on the same subflow, at once.</summary>
-//  | 0x1e or 0x20 | length (1) | number (varint) |
-internal readonly record struct PingFrame(FrameType Type, ulong Number)
+/// <summary>PING and PONG: the number of a PING comes back in a PONG on the same subflow, at once, padded alike.</summary>
+//  | 0x1e or 0x20 | length (varint) | number (varint) | padding |
+internal readonly record struct PingFrame(FrameType Type, ulong Number, int Padding = 0)
 {
+    /// <summary>Padding makes a frame so long that one packet of it is as large as any of bulk on a path of 1,500 bytes.</summary>
+    public const int ProbePadding = 1600;
+
+    /// <summary>Type, length and number at their longest.</summary>
+    public const int MaxHeader = 1 + 2 + VarInt.MaxLength;
+
     public static PingFrame Parse(Frame frame)
     {
         var body = new BodyReader(frame.Type, frame.Body);
-        var parsed = new PingFrame(frame.Type, body.ReadNumber());
-        body.End();
-        return parsed;
+        var number = body.ReadNumber();
+        return new(frame.Type, number, body.Rest.Length);
     }
 
-    public int WriteTo(Span<byte> destination) => NumberFrame.Write(destination, Type, Number);
+    public int WriteTo(Span<byte> destination)
+    {
+        if (Padding == 0) return NumberFrame.Write(destination, Type, Number);
+        destination[0] = (byte)Type;
+        var body = VarInt.Length(Number) + Padding;
+        var position = 1 + VarInt.Write(destination[1..], (ulong)body);
+        position += VarInt.Write(destination[position..], Number);
+        destination.Slice(position, Padding).Clear();
+        return position + Padding;
+    }
 }
 
 /// <summary>SUBFLOW_STATUS: what the other end cannot see of a subflow. Only the highest version counts.</summary>

@@ -8,6 +8,9 @@ namespace Bondline.Transport;
 /// <summary>Carries out dials: TCP on the path's interface, TLS with the pin, then OPEN if there is no bond, else JOIN.</summary>
 internal sealed class AgentDialer(AgentLinkOptions options, TransportContext context, RelayResolver resolver, IBondObserver observer)
 {
+    // What Linux itself falls back to (net.ipv4.tcp_base_mss); it fits a packet of IPv6's least MTU with room for two tunnels' headers.
+    private const int NarrowPacketBytes = 1024;
+
     private readonly SemaphoreSlim _opening = new(1, 1);
     private AgentBond? _bond;
     private long _lastSubflow;
@@ -56,6 +59,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         {
             if (dial.IsBound && options.Platform.Bind(socket, dial.Path) is not SocketError.Success and var refusal)
                 throw new DialException(DialFailure.Local, $"cannot bind to {dial.Path}: {refusal}", null);
+            if (dial.IsNarrow) options.Platform.LimitPackets(socket, NarrowPacketBytes);
             await socket.ConnectAsync(dial.Remote, cancellationToken);
             return socket;
         }

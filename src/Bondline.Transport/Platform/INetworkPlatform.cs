@@ -24,6 +24,11 @@ public interface INetworkPlatform
     /// <summary>Bounds what waits unsent in the kernel; 0: no bound.</summary>
     void LimitUnsent(Socket socket, int bytes);
 
+    /// <summary>Keeps the packets of an unconnected socket small, both ways.</summary>
+    /// <param name="socket">A TCP socket.</param>
+    /// <param name="bytes">Payload of one packet at most.</param>
+    void LimitPackets(Socket socket, int bytes) { }
+
     /// <summary>Switches to a congestion control that loss does not slow down.</summary>
     /// <returns>False if the system has none or does not allow it.</returns>
     bool TryUseLossTolerantCongestionControl(Socket socket);

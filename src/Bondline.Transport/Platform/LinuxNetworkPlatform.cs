@@ -49,6 +49,8 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public void LimitUnsent(Socket socket, int bytes) => TcpSocketOptions.TrySetNotSentLowWater(socket, bytes == 0 ? -1 : bytes);
 
+    public void LimitPackets(Socket socket, int bytes) => TcpSocketOptions.TrySetMaxSegment(socket, bytes);
+
     public bool TryUseLossTolerantCongestionControl(Socket socket) => TcpSocketOptions.TrySetCongestionControl(socket, "bbr");
 
     public bool TrySample(Socket socket, out TcpSample sample)

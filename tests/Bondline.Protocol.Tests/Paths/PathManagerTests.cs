@@ -228,6 +228,47 @@ public sealed class PathManagerTests
     }
 
     [Fact]
+    public void Where_large_packets_vanish_the_path_is_dialled_for_small_ones_until_its_network_changes()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        Assert.False(Assert.Single(world.Take<PathCommand.Dial>()).IsNarrow);
+
+        // Lost by chance, and back in time: nothing happens.
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Suspect, SubflowReason.Mtu));
+        world.AdvanceTo(world.Now + TimeSpan.FromMilliseconds(200));
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(5));
+        Assert.Empty(world.Take<PathCommand.Dial>());
+
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Suspect, SubflowReason.Mtu));
+        world.AdvanceTo(world.Now + TimeSpan.FromMilliseconds(400));
+        Assert.True(Assert.Single(world.Take<PathCommand.Dial>()).IsNarrow);
+        world.Join(world.InFlight.Single(), subflow: 2);
+        Assert.Contains(world.Take<PathCommand.Close>(), close => close.Subflow == new SubflowId(1));
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Situation: PathSituation.Active, Reason: "mtu" });
+        world.Handle(new PathObservation.SubflowChanged(new(2), SubflowState.Dead, SubflowReason.Silence));
+        Assert.True(Assert.Single(world.Take<PathCommand.Dial>()).IsNarrow);
+
+        world.See([Ethernet with { HasCarrier = false }]);
+        world.See([Ethernet]);
+        Assert.False(Assert.Single(world.Take<PathCommand.Dial>()).IsNarrow);
+    }
+
+    [Fact]
+    public void A_subflow_that_brings_no_answers_works_on_until_another_has_joined()
+    {
+        var world = new World([], [Ethernet]);
+        world.Join(world.InFlight.Single(), subflow: 1);
+        world.Take<PathCommand>();
+        world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.Unheard));
+        Assert.Single(world.Take<PathCommand.Dial>());
+        world.Join(world.InFlight.First(), subflow: 2);
+        Assert.Equal(new SubflowId(1), Assert.Single(world.Take<PathCommand.Close>()).Subflow);
+        Assert.Empty(world.Take<PathCommand.Report>());
+    }
+
+    [Fact]
     public void After_a_suspend_every_path_is_dialled_beside_its_subflow()
     {
         var world = new World([], [Ethernet]);

@@ -23,6 +23,8 @@ public sealed class DataFrameTests
         { "1A 03 04 05 06", "RESET 4 5 6" },
         { "1C 03 04 4001", "STOP_SENDING 4 1" },
         { "1E 01 07", "PING 7" },
+        { "1E 04 07 000000", "PING 7 and 3 more" },
+        { "20 4042 4063" + new string('0', 128), "PONG 99 and 64 more" },
         { "20 02 4063", "PONG 99" },
         { "22 04 03 01 01 02", "SUBFLOW_STATUS 3 1 lost Backup" },
         { "37 02 01 02", "MODE 1 LowestLatency" },
@@ -64,7 +66,12 @@ public sealed class DataFrameTests
     {
         var bytes = Bytes(hex);
         Assert.True(Frame.TryRead(bytes, out var whole, out _));
-        var fields = whole.Type is FrameType.Stream or FrameType.StreamEnd ? whole.Body.Length - StreamFrame.Parse(whole).Payload.Length : whole.Body.Length;
+        var fields = whole.Type switch
+        {
+            FrameType.Stream or FrameType.StreamEnd => whole.Body.Length - StreamFrame.Parse(whole).Payload.Length,
+            FrameType.Ping or FrameType.Pong => whole.Body.Length - PingFrame.Parse(whole).Padding,
+            _ => whole.Body.Length,
+        };
         for (var length = 0; length < fields; length++)
         {
             var body = whole.Body[..length].ToArray();
@@ -78,7 +85,7 @@ public sealed class DataFrameTests
     {
         var bytes = Bytes(hex);
         Assert.True(Frame.TryRead(bytes, out var whole, out _));
-        if (whole.Type is FrameType.Stream or FrameType.StreamEnd) return; // its payload goes on to the end
+        if (whole.Type is FrameType.Stream or FrameType.StreamEnd or FrameType.Ping or FrameType.Pong) return; // payload or padding goes on to the end
         byte[] body = [.. whole.Body, 0];
         var error = Assert.Throws<ProtocolException>(() => Words(new Frame(Type(bytes), body)));
         Assert.True(error.Error == ProtocolError.FrameMalformed, words);
@@ -165,7 +172,8 @@ public sealed class DataFrameTests
                 var stop = StopSendingFrame.Parse(frame);
                 return $"STOP_SENDING {stop.Stream.Value} {stop.Code}";
             case FrameType.Ping or FrameType.Pong:
-                return $"{(frame.Type == FrameType.Ping ? "PING" : "PONG")} {PingFrame.Parse(frame).Number}";
+                var ping = PingFrame.Parse(frame);
+                return $"{(frame.Type == FrameType.Ping ? "PING" : "PONG")} {ping.Number}{(ping.Padding > 0 ? $" and {ping.Padding} more" : "")}";
             case FrameType.SubflowStatus:
                 var status = SubflowStatusFrame.Parse(frame);
                 return $"SUBFLOW_STATUS {status.Subflow.Value} {status.Version} {(status.IsLost ? "lost" : "usable")} {status.Policy}";
