@@ -15,6 +15,9 @@ public interface IAgentObserver
     /// <summary>Something the user should know; the agent goes on.</summary>
     void Problem(AgentProblem problem);
 
+    /// <summary>A local service took a connection when it was tried at the start.</summary>
+    void LocalServiceAnswers(LocalTarget target) { }
+
     /// <summary>A local service that did not answer, as a <see cref="Problem"/> said, does again.</summary>
     void LocalServiceBack(LocalTarget target) { }
 

@@ -8,6 +8,9 @@ namespace Bondline.Agent;
 /// <summary>Keeps tunnels up: one bond to the relay, the tunnels registered on every new one, visitors' streams led to the local services.</summary>
 public sealed class TunnelAgent
 {
+    /// <summary>How long a URL waits for a word about the local service behind it, once there is a bond.</summary>
+    private static readonly TimeSpan ProbeGrace = TimeSpan.FromMilliseconds(100);
+
     private readonly TunnelAgentOptions _options;
     private readonly IAgentObserver _observer;
     private readonly ActiveStreams _streams;
@@ -19,7 +22,7 @@ public sealed class TunnelAgent
     private AgentLink? _link;
     private BudgetKeeper? _budgets;
     private ControlChannel? _control;
-    private Task _localProbes = Task.CompletedTask;
+    private (LocalTarget Target, Task Task)[] _localProbes = [];
 
     public TunnelAgent(TunnelAgentOptions options, IAgentObserver observer)
     {
@@ -36,7 +39,7 @@ public sealed class TunnelAgent
     public async Task RunAsync(CancellationToken drain, CancellationToken now)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(now);
-        _localProbes = Task.WhenAll(_tunnels.Select(tunnel => ProbeAsync(tunnel, end.Token)));
+        _localProbes = [.. _tunnels.Select(tunnel => (tunnel.Target, ProbeAsync(tunnel, end.Token)))];
         await using var link = new AgentLink(new AgentLinkOptions
         {
             Join = _options.Join,
@@ -68,7 +71,7 @@ public sealed class TunnelAgent
         {
             lock (_gate) _link = null;
             await end.CancelAsync();
-            await Task.WhenAll(draining, notice, counting, _localProbes, _streams.WhenEmptyAsync());
+            await Task.WhenAll([draining, notice, counting, .. _localProbes.Select(probe => probe.Task), _streams.WhenEmptyAsync()]);
             budgets.End();
             foreach (var tunnel in _tunnels) await tunnel.DisposeAsync();
         }
@@ -111,7 +114,7 @@ public sealed class TunnelAgent
     /// <summary>Serves one bond from its first moment to its last.</summary>
     private async Task ServeBondAsync(AgentBond opened, CancellationToken bondOver)
     {
-        await _localProbes; // warnings come before "ready"
+        await WhenProbedAsync();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(bondOver);
         try
         {
@@ -145,6 +148,13 @@ public sealed class TunnelAgent
         {
             Forget(opened);
         }
+    }
+
+    /// <summary>Warnings come before "ready", but no URL waits for a service that takes its time. What a service behind TLS speaks has to be known.</summary>
+    private async Task WhenProbedAsync()
+    {
+        var grace = Task.Delay(ProbeGrace, _options.TimeProvider);
+        await Task.WhenAll(_localProbes.Select(probe => probe.Target.Scheme == TargetScheme.Https ? probe.Task : Task.WhenAny(probe.Task, grace)));
     }
 
     private void Forget(AgentBond ended)
@@ -264,13 +274,16 @@ public sealed class TunnelAgent
     {
         if (tunnel.Target.Scheme == TargetScheme.Folder) return;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        limit.CancelAfter(TimeSpan.FromSeconds(1)); // "ready" waits for this
+        limit.CancelAfter(TimeSpan.FromSeconds(tunnel.Target.Scheme == TargetScheme.Https ? 1 : 3)); // "ready" waits for the first
         try
         {
             using var local = await tunnel.Target.ConnectAsync(limit.Token);
-            if (tunnel.Target.Scheme != TargetScheme.Https) return;
-            await using var tls = await LocalTls.ConnectAsync(local, tunnel.Target, tunnel.Request.IsInsecure, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11], limit.Token);
-            tunnel.SpeaksHttp2 = tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+            if (tunnel.Target.Scheme == TargetScheme.Https)
+            {
+                await using var tls = await LocalTls.ConnectAsync(local, tunnel.Target, tunnel.Request.IsInsecure, [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11], limit.Token);
+                tunnel.SpeaksHttp2 = tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+            }
+            _observer.LocalServiceAnswers(tunnel.Target);
         }
         catch (LocalTlsException error)
         {

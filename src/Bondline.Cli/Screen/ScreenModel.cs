@@ -83,7 +83,7 @@ internal sealed class ScreenModel
         lock (_gate) Tell(kind, text);
     }
 
-    /// <summary>The checks of the start, in one block, once.</summary>
+    /// <summary>The checks of the start that are done when the relay takes visitors, once.</summary>
     public void Check(string relay, string? congestionControlHint)
     {
         lock (_gate)
@@ -91,7 +91,6 @@ internal sealed class ScreenModel
             if (_hasChecked) return;
             _hasChecked = true;
             Tell(EventKind.Good, $"{relay} takes visitors for this agent");
-            foreach (var tunnel in _tunnels.Where(tunnel => !tunnel.IsAway)) Tell(EventKind.Good, $"{tunnel.Target} answers");
             foreach (var path in _paths.Values.Where(path => path.Report is { State: PathState.LeftOut, Reason: "vpn" })) Tell(EventKind.Warning, $"{path.Name} is not used: {path.Report.Detail}");
             if (congestionControlHint is not null) Tell(EventKind.Note, congestionControlHint);
         }

@@ -27,6 +27,8 @@ internal sealed class ScreenReport(ScreenModel model, string relay, TextWriter e
         if (_isOver) error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");
     }
 
+    public void LocalServiceAnswers(LocalTarget target) => model.Note(EventKind.Good, $"{target} answers");
+
     public void LocalServiceBack(LocalTarget target) => model.LocalServiceBack(target);
 
     public void RequestServed(LocalTarget target, RequestServed request) => model.RequestServed(target, request);

@@ -25,6 +25,16 @@ internal sealed class LocalService : IDisposable
 
     public void Listen() => _listener.Listen();
 
+    /// <summary>Listens with a queue that is full: whoever connects hears nothing.</summary>
+    /// <returns>The one who waits in the queue.</returns>
+    public Socket ListenWithoutRoom()
+    {
+        _listener.Listen(0);
+        var waiting = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        waiting.Connect(_listener.LocalEndPoint!);
+        return waiting;
+    }
+
     /// <summary>The next connection that a visitor caused. The agent's one look before it is ready is skipped by <see cref="SkipProbeAsync"/>.</summary>
     public async Task<Socket> AcceptAsync() => await _listener.AcceptAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
 

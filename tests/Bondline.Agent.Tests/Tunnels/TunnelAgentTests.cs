@@ -45,6 +45,18 @@ public sealed class TunnelAgentTests
     }
 
     [Fact]
+    public async Task A_URL_does_not_wait_for_a_service_that_does_not_answer()
+    {
+        await using var relay = new TestRelay();
+        using var service = new LocalService(isListening: false);
+        using var waiting = service.ListenWithoutRoom();
+        await using var running = new RunningAgent(relay, new TunnelRequest(service.Target));
+        await (await relay.AgentAsync()).AcceptTunnelAsync();
+        Assert.StartsWith("ready ", await running.ToldAsync(), StringComparison.Ordinal);
+        Assert.Equal($"local-unreachable: no answer from {service.Target}: the tunnel works as soon as it does", await running.ToldAsync());
+    }
+
+    [Fact]
     public async Task Requests_are_told_where_somebody_watches()
     {
         await using var relay = new TestRelay();
