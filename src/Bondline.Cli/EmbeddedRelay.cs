@@ -46,8 +46,8 @@ internal sealed class EmbeddedRelay : IAsyncDisposable
 
     /// <summary>The same for the screen, which has little room.</summary>
     public static string ShortNotice(bool isLan) => isLan
-        ? "Machines of this network can open it; for everybody run a relay."
-        : "Only this machine can open it; for this network add --lan, for all run a relay.";
+        ? "Machines of this network can open it. For everybody: \"bondline relay\" on a server, then \"bondline login JOIN-URL\" here."
+        : "Only this machine can open it; with --lan this network can. For everybody: \"bondline relay\" on a server, then \"bondline login JOIN-URL\" here.";
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 }

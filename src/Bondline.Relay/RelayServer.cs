@@ -207,6 +207,10 @@ public sealed class RelayServer : IAsyncDisposable
             Undo(socket);
             return socket;
         }
+        catch (SocketException error) when (port == 0)
+        {
+            throw new RelayException("listen-refused", $"the system has no port left to listen on: {error.Message.TrimEnd('.')}", "See what has them with \"ss -tan\"");
+        }
         catch (SocketException error)
         {
             var where = _options.Listen is null ? $"port {port}" : $"{new IPEndPoint(_options.Listen, port)}";

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -11,6 +12,8 @@ namespace Bondline.EndToEnd;
 public sealed class ScreenTests : IAsyncDisposable
 {
     private static readonly string Program = Environment.GetEnvironmentVariable("BONDLINE_PROGRAM") ?? Path.Combine(AppContext.BaseDirectory, "bondline");
+
+    private const string QrCodeCorner = "██ ▄▄▄▄▄ █"; // a finder pattern's upper edge
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-screen-");
     private TmuxTerminal? _terminal;
@@ -40,6 +43,9 @@ public sealed class ScreenTests : IAsyncDisposable
         using var download = Visit(lab, "/endless");
         var reading = ReadToEndAsync(download);
         await terminal.WaitForAsync(screen => Megabits(Row(screen, "eth0")) > 20 && Megabits(Row(screen, "usb0")) > 8, "both networks carrying the download");
+        var recorded = Path.Combine(_folder.FullName, "recorded");
+        await terminal.RecordAsync(recorded);
+        var watch = Stopwatch.StartNew();
         await lab.Network["eth0"].SilenceAsync();
         var during = await terminal.WaitForAsync(
             screen => screen.Contains("! eth0 went silent, ", StringComparison.Ordinal) && screen.Contains(" moved to usb0, nothing lost", StringComparison.Ordinal) && !Row(screen, "eth0").Contains("active", StringComparison.Ordinal),
@@ -49,15 +55,23 @@ public sealed class ScreenTests : IAsyncDisposable
         await terminal.ResizeAsync(200, 60);
         var wide = await terminal.WaitForAsync(screen => screen.Contains("last minute", StringComparison.Ordinal) && screen.Contains("bytes", StringComparison.Ordinal), "the wide screen");
         Assert.Equal(1, wide.Split('\n').Count(line => line.Contains("RTT ms", StringComparison.Ordinal))); // nothing of the small one is left
+        Assert.Contains("since ", Row(wide, "eth0"), StringComparison.Ordinal);
+        Assert.Contains(" moved to usb0, nothing lost", wide, StringComparison.Ordinal);
+        await terminal.ResizeAsync(1, 1);
         await terminal.ResizeAsync(40, 10);
         await terminal.WaitForAsync(screen => screen.Contains("shop.lab.test", StringComparison.Ordinal) && screen.Split('\n').All(line => line.Length <= 40) && !screen.Contains("Mbit/s", StringComparison.Ordinal), "the small screen");
-        await terminal.ResizeAsync(80, 24);
+        for (var width = 41; width <= 80; width++) await terminal.ResizeAsync(width, 24); // as a hand drags it
         await lab.Network["eth0"].HealAsync();
         await terminal.WaitForAsync(screen => screen.Contains("✓ eth0 is back", StringComparison.Ordinal) && Row(screen, "eth0").Contains("active", StringComparison.Ordinal), "eth0 back");
         Assert.False(reading.IsCompleted, "the download went on");
+        var written = await File.ReadAllTextAsync(recorded);
+        var resizes = written.Split("\e[2J").Length - 1;
+        Measured.Record("the screen while a network fails", string.Create(CultureInfo.InvariantCulture, $"{written.Length} characters written in {watch.Elapsed.TotalSeconds:0.0} s, with {resizes} resizes"));
+        Assert.InRange(resizes, 2, 43); // all of it is written anew then, and not whenever something changed
+        Assert.InRange(written.Length, 1, 4000 * resizes + 3000 * watch.Elapsed.TotalSeconds);
 
         await terminal.PressAsync("c");
-        await terminal.WaitForAsync(screen => screen.Contains("█▀▀▀", StringComparison.Ordinal), "the QR code");
+        await terminal.WaitForAsync(screen => screen.Contains(QrCodeCorner, StringComparison.Ordinal), "the QR code");
         await terminal.PressAsync("c");
         await terminal.PressAsync("?");
         await terminal.WaitForAsync(screen => screen.Contains("draw the screen again", StringComparison.Ordinal), "the help");
@@ -89,7 +103,7 @@ public sealed class ScreenTests : IAsyncDisposable
         var serving = ServeAsync(service, over.Token);
         var terminal = _terminal = await TmuxTerminal.StartAsync(80, 24);
         await terminal.TypeAsync($"clear; ip netns exec {lab.Network.Laptop} env XDG_CONFIG_HOME={_folder} {Program} http {PortOf(service)} --lan");
-        var code = await terminal.WaitForAsync(screen => screen.Contains("http://192.168.77.20:", StringComparison.Ordinal) && screen.Contains("█▀▀▀", StringComparison.Ordinal), "the URL and its QR code");
+        var code = await terminal.WaitForAsync(screen => screen.Contains("http://192.168.77.20:", StringComparison.Ordinal) && screen.Contains(QrCodeCorner, StringComparison.Ordinal), "the URL and its QR code");
         var url = new Uri(code.Split('\n').First(line => line.Contains("http://", StringComparison.Ordinal)).Trim());
         using var phone = lab.Network.Relay.Run(() => // a neighbour on lan0
         {
@@ -132,14 +146,32 @@ public sealed class ScreenTests : IAsyncDisposable
         Assert.Contains("0 requests, ", left, StringComparison.Ordinal); // the summary
     }
 
+    [Fact]
+    public async Task After_a_kill_what_the_manual_says_gives_the_terminal_back()
+    {
+        var terminal = await StartAloneAsync("");
+        await LabProcess.RunAsync(null, "sh", ["-c", $"kill -KILL $(cat {_folder}/pid)"]);
+        await terminal.TypeAsync("tput rmcup; reset; echo re''ady");
+        await terminal.WaitForAsync(screen => screen.Contains("ready\n", StringComparison.Ordinal), "an answer of the shell");
+        Assert.Equal("0", await terminal.AskAsync("alternate_on"));
+        Assert.Equal("1", await terminal.AskAsync("cursor_flag"));
+        Assert.Equal("1", await terminal.AskAsync("wrap_flag"));
+        await terminal.TypeAsync($"stty -a >{_folder}/after; echo do''ne");
+        await terminal.WaitForAsync(screen => screen.Contains("done\n", StringComparison.Ordinal), "an answer of the shell");
+        var mode = await File.ReadAllTextAsync(Path.Combine(_folder.FullName, "after"));
+        Assert.All((string[])["icanon", "echo", "ixon"], each => Assert.Contains($" {each} ", mode, StringComparison.Ordinal));
+    }
+
     [Theory]
-    [InlineData(" | cat", "")]
-    [InlineData("", "--quiet")]
-    [InlineData("", "--json")]
-    public async Task Where_lines_are_wanted_there_is_no_screen(string pipe, string option)
+    [InlineData("", " | cat", "")]
+    [InlineData("", " | head -n 1", "")]
+    [InlineData("TERM=dumb ", "", "")]
+    [InlineData("", "", "--quiet")]
+    [InlineData("", "", "--json")]
+    public async Task Where_lines_are_wanted_there_is_no_screen(string environment, string pipe, string option)
     {
         var terminal = _terminal = await TmuxTerminal.StartAsync(200, 30);
-        await terminal.TypeAsync($"XDG_CONFIG_HOME={_folder} script -qfc '{Program} http 1 {option}{pipe}' {_folder}/seen");
+        await terminal.TypeAsync($"{environment}XDG_CONFIG_HOME={_folder} script -qfc '{Program} http 1 {option}{pipe}' {_folder}/seen");
         await terminal.WaitForAsync(screen => screen.Contains(".localhost:", StringComparison.Ordinal), "the URL");
         Assert.Equal("0", await terminal.AskAsync("alternate_on"));
         await terminal.PressAsync("C-c");

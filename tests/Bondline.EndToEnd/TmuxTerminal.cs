@@ -41,6 +41,9 @@ internal sealed class TmuxTerminal : IAsyncDisposable
     /// <summary>What it shows now, with the codes for colours.</summary>
     public Task<string> LookWithCodesAsync() => RunAsync("capture-pane", "-p", "-e");
 
+    /// <summary>Writes whatever programs send to it from now on to <paramref name="file"/> too.</summary>
+    public Task RecordAsync(string file) => RunAsync("pipe-pane", "-O", $"cat >'{file}'");
+
     /// <summary>A value of tmux's own about it, as <c>alternate_on</c> or <c>cursor_flag</c>.</summary>
     public async Task<string> AskAsync(string what) => (await RunAsync("display-message", "-p", $"#{{{what}}}")).Trim();
 

@@ -71,7 +71,7 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
         }
         if (shown < view.Tunnels.Count && height > 6) Add(New(Margin).Add($"and {view.Tunnels.Count - shown} more", Style.Dim));
         if (view.Notice is { } notice && height > 8)
-            foreach (var part in TerminalText.Wrap(TerminalText.Clean(notice, terminal.IsUnicode), width - 2 * Margin).Take(2)) Add(New(Margin).Add(part, Style.Dim));
+            foreach (var part in TerminalText.Wrap(TerminalText.Clean(notice, terminal.IsUnicode), width - 2 * Margin).Take(IsRoomy ? 3 : 2)) Add(New(Margin).Add(part, Style.Dim));
         AddBlank();
     }
 

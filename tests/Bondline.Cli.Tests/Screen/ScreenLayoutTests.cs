@@ -84,6 +84,21 @@ public sealed partial class ScreenLayoutTests
     [Theory]
     [InlineData(80, 24)]
     [InlineData(200, 60)]
+    public void A_number_that_changed_is_written_with_its_line_and_nothing_else(int width, int height)
+    {
+        var painter = new Painter(Rich);
+        painter.Paint(ScreenLayout.Compose(View(), width, height, Rich), width, height);
+        var view = View() with { Paths = [.. View().Paths.Select((path, i) => i == 2 ? path with { Rtt = TimeSpan.FromMilliseconds(61) } : path)] };
+        var output = painter.Paint(ScreenLayout.Compose(view, width, height, Rich), width, height);
+        Assert.Contains("usb0", output, StringComparison.Ordinal);
+        Assert.Single(PlaceCursor().Matches(output));
+        Assert.InRange(output.Length, 1, width + 80);
+        Assert.DoesNotContain("\e[2J", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(80, 24)]
+    [InlineData(200, 60)]
     [InlineData(40, 10)]
     public void Nothing_from_outside_reaches_the_terminal_as_a_code(int width, int height)
     {
@@ -215,6 +230,9 @@ public sealed partial class ScreenLayoutTests
         new(name, medium, PathState.Active, SubflowPolicy.Normal, null, null, 0, 0, 0, 0, [.. Enumerable.Repeat(40e6, 60)]);
 
     private static string Plain(string line) => Style().Replace(line, "");
+
+    [GeneratedRegex("\e\\[[0-9;]+H")]
+    private static partial Regex PlaceCursor();
 
     [GeneratedRegex("\e\\[[0-9;]*m")]
     private static partial Regex Style();
