@@ -38,7 +38,7 @@ internal static class TunnelRun
         using (held)
         {
             await using var embedded = join is null ? await EmbeddedRelay.StartAsync(tunnelSettings.IsLan, host.Stop.Drain) : null;
-            var model = new ScreenModel(tunnels.Select(tunnel => tunnel.Target), embedded is null ? null : EmbeddedRelay.ShortNotice(tunnelSettings.IsLan), TimeProvider.System);
+            var model = new ScreenModel(tunnels.Select(tunnel => tunnel.Target), embedded is null ? null : EmbeddedRelay.ShortNotice(tunnelSettings.IsLan), tunnelSettings.Paths.Rules, TimeProvider.System);
             using var screen = MayDraw(host, line) && OperatingSystem.IsLinux() ? LiveScreen.TryStart(host.Environment, model, startsWithQrCode: tunnelSettings.IsLan, host.Stop.Raise, TimeProvider.System) : null;
             if (embedded is not null && screen is null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
             var shown = screen is null ? null : new ScreenReport(model, embedded is null ? join!.Hosts[0].ToString() : "the relay in this process", host.Error);
@@ -59,7 +59,7 @@ internal static class TunnelRun
                 Log = shown ?? (line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : (ITransportLog)SilentTransportLog.Instance),
             };
             var agent = new TunnelAgent(options, report);
-            if (OperatingSystem.IsLinux()) screen?.Follow(agent.Snapshot);
+            if (OperatingSystem.IsLinux()) screen?.Follow(agent);
             using var stopping = line.GetValue(CommonOptions.Quiet) ? default : host.Stop.Drain.Register(() => Announce(host, agent, options.DrainTime));
             using var leaving = host.Stop.Drain.Register(() => // runs before what was registered before it
             {

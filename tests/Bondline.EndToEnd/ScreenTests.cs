@@ -70,6 +70,25 @@ public sealed class ScreenTests : IAsyncDisposable
         Assert.InRange(resizes, 2, 43); // all of it is written anew then, and not whenever something changed
         Assert.InRange(written.Length, 1, 4000 * resizes + 3000 * watch.Elapsed.TotalSeconds);
 
+        await terminal.PressAsync("p");
+        await terminal.WaitForAsync(screen => screen.Contains("2  usb0", StringComparison.Ordinal), "the networks with numbers");
+        await terminal.PressAsync("2");
+        await terminal.WaitForAsync(screen => screen.Contains("○ paused", StringComparison.Ordinal), "usb0 paused");
+        await terminal.PressAsync("Escape");
+        await terminal.WaitForAsync(
+            screen => Row(screen, "usb0").Contains("○ paused", StringComparison.Ordinal) && screen.Contains("usb0 was paused", StringComparison.Ordinal) && Megabits(Row(screen, "eth0")) > 20, "usb0 paused, eth0 alone");
+        foreach (var key in (string[])["p", "2", "Escape"]) await terminal.PressAsync(key);
+        await terminal.WaitForAsync(screen => screen.Contains("✓ usb0 is back", StringComparison.Ordinal) && Megabits(Row(screen, "usb0")) > 8, "usb0 carrying again");
+        await terminal.PressAsync("m");
+        await terminal.WaitForAsync(screen => screen.Contains("now: all networks at once", StringComparison.Ordinal), "the modes");
+        await terminal.PressAsync("4");
+        await terminal.WaitForAsync(
+            screen => screen.Contains("bondline  backup-only", StringComparison.Ordinal) && screen.Contains("mode backup-only", StringComparison.Ordinal)
+                && Math.Min(Megabits(Row(screen, "eth0")), Megabits(Row(screen, "usb0"))) < 1 && Math.Max(Megabits(Row(screen, "eth0")), Megabits(Row(screen, "usb0"))) > 8
+                && Row(screen, "eth0").Contains("active", StringComparison.Ordinal) && Row(screen, "usb0").Contains("active", StringComparison.Ordinal),
+            "one network carrying all of it");
+        Assert.False(reading.IsCompleted, "the download went on");
+
         await terminal.PressAsync("c");
         await terminal.WaitForAsync(screen => screen.Contains(QrCodeCorner, StringComparison.Ordinal), "the QR code");
         await terminal.PressAsync("c");

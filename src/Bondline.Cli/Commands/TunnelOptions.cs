@@ -35,14 +35,12 @@ internal sealed class TunnelOptions
         return new(PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), line.GetValue(Takeover), line.GetValue(Lan));
     }
 
-    private static BondMode ParseMode(string? mode) => mode switch
+    private static BondMode ParseMode(string? text)
     {
-        null or "auto" => BondMode.Auto,
-        "redundant" => BondMode.Redundant,
-        "lowest-latency" => BondMode.LowestLatency,
-        "backup-only" => BondMode.BackupOnly,
-        _ => throw new CommandException("usage", $"\"{mode}\" is no mode", "Use auto, redundant, lowest-latency or backup-only"),
-    };
+        foreach (var (mode, name, _) in BondModes.All)
+            if (name == (text ?? "auto")) return mode;
+        throw new CommandException("usage", $"\"{text}\" is no mode", "Use auto, redundant, lowest-latency or backup-only");
+    }
 }
 
 /// <summary>The values of <see cref="TunnelOptions"/>.</summary>

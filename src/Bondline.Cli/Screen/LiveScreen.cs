@@ -3,6 +3,7 @@ using System.Runtime.Versioning;
 using System.Text;
 using Bondline.Agent;
 using Bondline.Linux;
+using Bondline.Protocol;
 
 namespace Bondline.Cli.Screen;
 
@@ -24,7 +25,7 @@ internal sealed class LiveScreen : IDisposable
     private readonly Thread _thread;
     private readonly Lock _gate = new(); // who writes, and whether the screen is up
     private readonly List<PosixSignalRegistration> _signals = [];
-    private Func<AgentStatistics>? _statistics;
+    private TunnelAgent? _agent;
     private bool _isUp;
     private volatile bool _isOver, _isStopped;
     private volatile Overlay _overlay;
@@ -52,8 +53,8 @@ internal sealed class LiveScreen : IDisposable
         return screen;
     }
 
-    /// <summary>Where the numbers come from, once there is an agent.</summary>
-    public void Follow(Func<AgentStatistics> statistics) => Volatile.Write(ref _statistics, statistics);
+    /// <summary>Whom the numbers come from and the keys are for, once there is one.</summary>
+    public void Follow(TunnelAgent agent) => Volatile.Write(ref _agent, agent);
 
     /// <summary>Gives the terminal back for good: what is printed from now on stays.</summary>
     public void Leave()
@@ -114,12 +115,13 @@ internal sealed class LiveScreen : IDisposable
         {
             if (_isUp || TryEnter())
             {
-                if (Volatile.Read(ref _statistics) is { } statistics && (sampled == 0 || _time.GetElapsedTime(sampled) >= SampleEvery))
+                var agent = Volatile.Read(ref _agent);
+                if (agent is not null && (sampled == 0 || _time.GetElapsedTime(sampled) >= SampleEvery))
                 {
                     sampled = _time.GetTimestamp();
-                    _model.Sample(statistics());
+                    _model.Sample(agent.Snapshot());
                 }
-                shown = _model.View() with { HasKeys = _terminal.HasKeys, Overlay = _overlay, OverlayTunnel = _overlayTunnel };
+                shown = _model.View() with { HasKeys = _terminal.HasKeys, Overlay = _overlay, OverlayTunnel = _overlayTunnel, Mode = agent?.Mode ?? default };
                 Draw(shown);
             }
             var count = _terminal.ReadKeys(keys, shown is { Tunnels: [{ Url: null }, ..] } ? FirstTick : Tick);
@@ -172,6 +174,20 @@ internal sealed class LiveScreen : IDisposable
                 case 'i':
                     _overlay = _overlay == Overlay.LeftOut ? Overlay.None : Overlay.LeftOut;
                     break;
+                case 'p':
+                    _overlay = _overlay == Overlay.Pause ? Overlay.None : Overlay.Pause;
+                    break;
+                case 'm':
+                    _overlay = _overlay == Overlay.Mode ? Overlay.None : Overlay.Mode;
+                    break;
+                case >= '1' and <= '9' when _overlay == Overlay.Pause && key - '1' < shown?.Paths.Count:
+                    var path = shown.Paths[key - '1'].Name;
+                    _agent?.ChangePolicy(path, _model.TogglePause(path));
+                    break;
+                case >= '1' and <= '9' when _overlay == Overlay.Mode && key - '1' < BondModes.All.Count:
+                    ChangeMode(BondModes.All[key - '1'].Mode);
+                    _overlay = Overlay.None;
+                    break;
                 case '?' or 'h':
                     _overlay = _overlay == Overlay.Help ? Overlay.None : Overlay.Help;
                     break;
@@ -183,6 +199,13 @@ internal sealed class LiveScreen : IDisposable
                     break;
             }
         }
+    }
+
+    private void ChangeMode(BondMode mode)
+    {
+        if (_agent is not { } agent || agent.Mode == mode) return;
+        agent.ChangeMode(mode);
+        if (agent.Mode == mode) _model.Note(EventKind.Note, $"mode {BondModes.Name(mode)}");
     }
 
     private static bool Write(string text) => LinuxTerminal.Write(Encoding.UTF8.GetBytes(text));

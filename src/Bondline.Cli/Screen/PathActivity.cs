@@ -21,6 +21,9 @@ internal sealed class PathActivity(string name)
     /// <summary>It carried the bond at some time.</summary>
     public bool WasUsed { get; set; }
 
+    /// <summary>The user does not want it used for now.</summary>
+    public bool IsPaused { get; set; }
+
     /// <summary>Why it is away; null while it is not.</summary>
     public Absence? Away { get; set; }
 

@@ -37,6 +37,12 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
                 case Overlay.LeftOut:
                     AddLeftOut();
                     break;
+                case Overlay.Pause:
+                    AddPauses();
+                    break;
+                case Overlay.Mode:
+                    AddModes();
+                    break;
                 default:
                     AddPaths();
                     AddLogs();
@@ -52,7 +58,7 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
     private void AddTitle()
     {
         var connections = view.Connections == 1 ? "1 connection" : string.Create(CultureInfo.InvariantCulture, $"{view.Connections} connections");
-        Add(New(1).Add("bondline", Style.Bold).AtRight($"{connections}, running {Span(view.Uptime)}", Style.Dim));
+        Add(New(1).Add("bondline", Style.Bold).Add(view.Mode == BondMode.Auto ? "" : $"  {BondModes.Name(view.Mode)}").AtRight($"{connections}, running {Span(view.Uptime)}", Style.Dim));
         AddBlank();
     }
 
@@ -142,6 +148,7 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
     {
         var (mark, ascii, text, style) = path.State switch
         {
+            not PathState.Active when path.IsPaused => ("○", "-", "paused", Style.Dim),
             PathState.Active => ("●", "*", Policy(path.Policy), Style.Good),
             PathState.Suspect => ("◐", "?", "silent", Style.Warning),
             PathState.Connecting => ("◌", ".", "connecting", Style.Warning),
@@ -246,6 +253,31 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
         if (view.LeftOut.Count == 0) Add(New(Margin).Add("Every network of this machine is used."));
     }
 
+    private void AddPauses()
+    {
+        Add(New(Margin).Add("pause a network, or use it again", Style.Bold));
+        for (var i = 0; i < view.Paths.Count; i++)
+        {
+            var path = view.Paths[i];
+            var (state, style) = State(path);
+            Add(New(Margin).Column(i < 9 ? string.Create(CultureInfo.InvariantCulture, $"{i + 1}") : "", 2, Style.Bold).Column(path.Name, NameWidth).Column(Kind(path.Medium), 8).Add(state, style));
+        }
+        if (view.Paths.Count == 0) Add(New(Margin).Add("There is no network yet."));
+        AddBlank();
+        Add(New(Margin).Add("What a paused network has under way goes over the others; with all of them paused, connections wait."));
+    }
+
+    private void AddModes()
+    {
+        Add(New(Margin).Add("how the networks are used together", Style.Bold));
+        for (var i = 0; i < BondModes.All.Count; i++)
+        {
+            var (mode, name, what) = BondModes.All[i];
+            var isChosen = mode == view.Mode;
+            Add(New(Margin).Column(string.Create(CultureInfo.InvariantCulture, $"{i + 1}"), 2, Style.Bold).Column(name, 14, isChosen ? Style.Good : Style.Plain).Add(isChosen ? "now: " : "").Add(what));
+        }
+    }
+
     private void AddHelp()
     {
         foreach (var (key, what) in ScreenKeys.Help) Add(New(Margin).Column(key, 9, Style.Bold).Add(what));
@@ -287,7 +319,16 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
     private string Footer()
     {
         if (!view.HasKeys) return New(Margin).Add("Ctrl-C quits", Style.Dim).ToString();
-        if (view.Overlay != Overlay.None) return New(Margin).Add(view.Overlay == Overlay.QrCode && view.Tunnels.Count > 1 ? "c next URL   any other key goes back" : "any key goes back", Style.Dim).ToString();
+        if (view.Overlay != Overlay.None)
+        {
+            var first = view.Overlay switch
+            {
+                Overlay.QrCode when view.Tunnels.Count > 1 => "c next URL",
+                Overlay.Pause or Overlay.Mode => "a number chooses",
+                _ => null,
+            };
+            return New(Margin).Add(first is null ? "any key goes back" : $"{first}   any other key goes back", Style.Dim).ToString();
+        }
         var line = New(Margin);
         foreach (var (key, what) in ScreenKeys.Footer)
         {

@@ -19,6 +19,7 @@ internal sealed class ScreenModel
 
     private readonly TimeProvider _time;
     private readonly string? _notice;
+    private readonly Dictionary<string, SubflowPolicy> _policies = [];
     private readonly Lock _gate = new();
     private readonly List<ShownTunnel> _tunnels;
     private readonly OrderedDictionary<string, PathActivity> _paths = []; // in the order they were first heard of
@@ -35,9 +36,11 @@ internal sealed class ScreenModel
 
     /// <param name="targets">The local services.</param>
     /// <param name="notice">Who can open the URLs.</param>
+    /// <param name="rules">What networks are used for that are not paused.</param>
     /// <param name="time">For clocks and rates.</param>
-    public ScreenModel(IEnumerable<LocalTarget> targets, string? notice, TimeProvider time)
+    public ScreenModel(IEnumerable<LocalTarget> targets, string? notice, IReadOnlyList<PathRule> rules, TimeProvider time)
     {
+        foreach (var rule in rules) _policies[rule.Interface] = rule.Policy;
         (_time, _notice) = (time, notice);
         _tunnels = [.. targets.Select(target => new ShownTunnel(target))];
         _began = _secondBegan = time.GetTimestamp();
@@ -96,6 +99,19 @@ internal sealed class ScreenModel
         }
     }
 
+    /// <summary>Pauses a network, or ends its pause.</summary>
+    /// <returns>What it is to be used for from now on.</returns>
+    public SubflowPolicy TogglePause(string name)
+    {
+        lock (_gate)
+        {
+            var policy = _policies.GetValueOrDefault(name);
+            if (!_paths.TryGetValue(name, out var path)) return policy;
+            path.IsPaused = !path.IsPaused;
+            return path.IsPaused ? SubflowPolicy.Off : policy;
+        }
+    }
+
     public void RequestServed(LocalTarget target, RequestServed request)
     {
         lock (_gate)
@@ -136,7 +152,7 @@ internal sealed class ScreenModel
             }
             else if (path.WasUsed && path.Away is null)
             {
-                path.Away = new(now, Words(report), _paths.Values.ToDictionary(other => other.Name, other => other.Reinjected));
+                path.Away = new(now, path.IsPaused ? "was paused" : Words(report), _paths.Values.ToDictionary(other => other.Name, other => other.Reinjected));
             }
         }
     }
@@ -194,9 +210,11 @@ internal sealed class ScreenModel
         var report = path.Report;
         var since = path.Away is { } away ? $"since {away.At:HH:mm:ss}" : null;
         var why = report.Detail ?? (report.State is PathState.Active or PathState.Suspect or PathState.Dead ? null : report.Reason);
+        if (path.IsPaused) why = "p: use it again";
         var trouble = report.State == PathState.Active ? null : string.Join("; ", new[] { since, why }.OfType<string>());
         return new(
-            path.Name, report.Medium, report.State, path.Policy, trouble, path.Rtt, path.UpBitsPerSecond, path.DownBitsPerSecond, path.Sent + path.Received, (double)(path.Sent + path.Received) / total, path.History);
+            path.Name, report.Medium, report.State, path.Policy, trouble, path.Rtt, path.UpBitsPerSecond, path.DownBitsPerSecond, path.Sent + path.Received, (double)(path.Sent + path.Received) / total, path.History)
+        { IsPaused = path.IsPaused };
     }
 
     private void TellAbsence(PathActivity path, DateTimeOffset now)
@@ -213,7 +231,7 @@ internal sealed class ScreenModel
         if (away.Event is null)
         {
             if (now - away.At < Blink && others < WorthTelling && path.Report.State is PathState.Suspect) return;
-            _absences++;
+            if (!path.IsPaused) _absences++;
             away.Event = Tell(EventKind.Warning, "", away.At);
         }
         away.Event.Text = (heir, others) switch
@@ -247,7 +265,7 @@ internal sealed class ScreenModel
         "address" => "lost its address",
         "no-route" => "lost its route to the relay",
         "reset" => "was cut off",
-        "policy" => "was switched off",
+        "budget" => "has used up its budget",
         "intercepted" => "leads to somebody who is not the relay",
         "refused" => "is refused by the relay",
         "mtu" => "loses large packets",

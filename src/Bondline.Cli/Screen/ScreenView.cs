@@ -18,6 +18,9 @@ internal sealed record ScreenView
 
     public int Connections { get; init; }
 
+    /// <summary>How the networks are used together.</summary>
+    public BondMode Mode { get; init; }
+
     /// <summary>Requests served, those not shown included.</summary>
     public long Requests { get; init; }
 
@@ -47,6 +50,8 @@ internal enum Overlay
     Help,
     LeftOut,
     QrCode,
+    Pause,
+    Mode,
 }
 
 /// <param name="Url">Null until the relay takes visitors.</param>
@@ -78,7 +83,11 @@ internal sealed record PathView(
     double DownBitsPerSecond,
     long Bytes,
     double Share,
-    IReadOnlyList<double> History);
+    IReadOnlyList<double> History)
+{
+    /// <summary>The user does not want it used for now.</summary>
+    public bool IsPaused { get; init; }
+}
 
 /// <summary>A network that is not used, and why.</summary>
 internal sealed record LeftOutView(string Name, InterfaceMedium Medium, string Why);

@@ -38,7 +38,7 @@ public sealed partial class ScreenLayoutTests
           12:00:01  POST    502  1500 ms  /hook?x=1
 
 
-          q quit   c QR code   i unused networks   ? help
+          q quit   c QR code   p pause   m mode   i unused networks   ? help
         """.ReplaceLineEndings("\n"),
         string.Join('\n', ScreenLayout.Compose(View(), 80, 24, Poor).Select(line => Plain(line).TrimEnd())));
 

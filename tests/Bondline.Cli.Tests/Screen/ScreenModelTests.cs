@@ -17,7 +17,7 @@ public sealed class ScreenModelTests
     {
         LocalTarget.TryParse("3000", TunnelKind.Http, out var target);
         _target = target!;
-        _model = new([_target], null, _time);
+        _model = new([_target], null, [new("usb0", SubflowPolicy.Backup)], _time);
     }
 
     [Fact]
@@ -57,6 +57,23 @@ public sealed class ScreenModelTests
         Report("wlan0", PathState.Closed, reason);
         Pass(0.01);
         Assert.Equal(told, LastEvent());
+    }
+
+    [Fact]
+    public void A_paused_network_says_so_and_returns_as_what_it_was()
+    {
+        Start("eth0", "usb0");
+        Assert.Equal(SubflowPolicy.Off, _model.TogglePause("usb0"));
+        Report("usb0", PathState.LeftOut, "policy");
+        Pass(0.4);
+        Assert.Equal("usb0 was paused; eth0 carries on, nothing lost", LastEvent());
+        var paused = _model.View().Paths[1];
+        Assert.Equal((true, 0), (paused.IsPaused, _model.Totals.Absences)); // it did not go away by itself
+        Assert.EndsWith("; p: use it again", paused.Trouble, StringComparison.Ordinal);
+        Assert.Equal(SubflowPolicy.Backup, _model.TogglePause("usb0"));
+        Report("usb0", PathState.Active);
+        Assert.Equal("usb0 is back", LastEvent());
+        Assert.Equal(SubflowPolicy.Normal, _model.TogglePause("gone0"));
     }
 
     [Fact]
