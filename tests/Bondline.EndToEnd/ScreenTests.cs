@@ -32,7 +32,7 @@ public sealed class ScreenTests : IAsyncDisposable
         var before = await terminal.WaitForAsync(
             screen => screen.Contains("http://shop.lab.test:8000", StringComparison.Ordinal) && Row(screen, "eth0").Contains("active", StringComparison.Ordinal) && Row(screen, "usb0").Contains("active", StringComparison.Ordinal),
             "the URL and both networks active");
-        Assert.Contains("✓ 10.77.100.1:8443 takes visitors for this agent", before, StringComparison.Ordinal);
+        before = await terminal.WaitForAsync(screen => screen.Contains("✓ 10.77.100.1:8443 takes visitors for this agent", StringComparison.Ordinal), "the checks of the start");
         Assert.All(before.Split('\n'), line => Assert.InRange(line.Length, 0, 80));
         Assert.Equal("1", await terminal.AskAsync("alternate_on"));
         Assert.Equal("0", await terminal.AskAsync("cursor_flag"));
