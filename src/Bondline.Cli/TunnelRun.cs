@@ -20,6 +20,7 @@ internal static class TunnelRun
         host.Stop.Listen();
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
         var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
+        SystemCheck.Require(NetworkPlatform.System, isRelay: join is null);
         if (join is not null && tunnelSettings.IsLan) throw new CommandException("usage", "--lan is for the relay in this process, and one is configured", "Leave --lan out");
         var proxies = join is null ? ProxySettings.None : ReadProxies(host);
         IReadOnlyList<TunnelRequest> tunnels;

@@ -11,7 +11,9 @@ public sealed class ProjectTests
     {
         ["Bondline.Protocol"] = [],
         ["Bondline.Linux"] = [],
-        ["Bondline.Transport"] = ["Bondline.Protocol", "Bondline.Linux"],
+        ["Bondline.MacOS"] = [],
+        ["Bondline.Windows"] = [],
+        ["Bondline.Transport"] = ["Bondline.Protocol", "Bondline.Linux", "Bondline.MacOS", "Bondline.Windows"],
         ["Bondline.Agent"] = ["Bondline.Protocol", "Bondline.Transport"],
         ["Bondline.Relay"] = ["Bondline.Protocol", "Bondline.Transport"],
         ["Bondline.Lab"] = ["Bondline.Linux"],

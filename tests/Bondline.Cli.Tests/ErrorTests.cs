@@ -1,4 +1,5 @@
 using System.Globalization;
+using Bondline.Transport;
 using Xunit;
 
 namespace Bondline.Cli.Tests;
@@ -91,5 +92,18 @@ public sealed class ErrorTests
         Assert.Equal((int)ErrorTable.ExitCodeOf(code), await host.RunAsync(arguments));
         Assert.Contains($" ({code}). ", host.Error, StringComparison.Ordinal);
         Assert.Empty(host.Output);
+    }
+
+    [Fact]
+    public void A_system_that_cannot_is_refused_with_the_reason_and_a_way_out()
+    {
+        SystemCheck.Require(HostSystem.Linux, isRelay: true);
+        SystemCheck.Require(HostSystem.MacOS, isRelay: false);
+        var freeBsd = Assert.Throws<CommandException>(() => SystemCheck.Require(HostSystem.FreeBsd, isRelay: false));
+        Assert.Equal("not-available", freeBsd.Code);
+        Assert.Contains("cannot bind a connection to an interface", freeBsd.Message, StringComparison.Ordinal);
+        var relay = Assert.Throws<CommandException>(() => SystemCheck.Require(HostSystem.MacOS, isRelay: true));
+        Assert.Contains("TLS 1.3", relay.Message, StringComparison.Ordinal);
+        Assert.Contains("bondline login", relay.Next, StringComparison.Ordinal);
     }
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Bondline.Relay;
+using Bondline.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Bondline.Cli.Commands;
@@ -77,6 +78,7 @@ internal static class RelayCommand
 
     private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options)
     {
+        SystemCheck.Require(NetworkPlatform.System, isRelay: true);
         host.Stop.Listen();
         using var loggers = new LoggerFactory([new LineLoggers(host.Error)], new LoggerFilterOptions
         {

@@ -10,6 +10,7 @@ internal static class DataFolder
     {
         get
         {
+            if (OperatingSystem.IsWindows()) return Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), "bondline");
             if (Environment.IsPrivilegedProcess) return "/var/lib/bondline";
             var state = Environment.GetEnvironmentVariable("XDG_STATE_HOME");
             if (string.IsNullOrEmpty(state) || !Path.IsPathRooted(state)) // relative values are to be ignored, says the XDG specification

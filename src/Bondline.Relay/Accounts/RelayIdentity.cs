@@ -62,7 +62,9 @@ internal sealed class RelayIdentity : IDisposable
         if (domain is not null) names.AddDnsName($"*.{domain}");
         if (address is not null) names.AddIpAddress(address);
         request.CertificateExtensions.Add(names.Build());
-        return request.CreateSelfSigned(now.AddDays(-1), now.AddYears(10));
+        var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddYears(10));
+        if (!OperatingSystem.IsWindows()) return certificate;
+        using (certificate) return X509CertificateLoader.LoadPkcs12(certificate.Export(X509ContentType.Pkcs12), password: null); // its TLS takes no key it does not keep itself
     }
 
     public void Dispose() => _key.Dispose();

@@ -5,7 +5,7 @@ using Bondline.Protocol;
 
 namespace Bondline.Transport;
 
-/// <summary>What the transport needs of an operating system beyond .NET's sockets. Linux is the first; a test's fake the second.</summary>
+/// <summary>What the transport needs of an operating system beyond .NET's sockets. A test may have its own.</summary>
 public interface INetworkPlatform
 {
     /// <summary>Time since the machine started, suspends included.</summary>
@@ -60,12 +60,4 @@ public interface INetworkWatch : IDisposable
 {
     /// <summary>All interfaces, as soon as something differs from the last picture (at first: at once).</summary>
     ValueTask<IReadOnlyList<InterfaceView>> NextAsync(CancellationToken cancellationToken);
-}
-
-/// <summary>The platform this program runs on.</summary>
-public static class NetworkPlatform
-{
-    /// <exception cref="PlatformNotSupportedException">Nothing is known of this system yet.</exception>
-    public static INetworkPlatform Current =>
-        OperatingSystem.IsLinux() ? LinuxNetworkPlatform.Instance : throw new PlatformNotSupportedException("Bondline binds subflows to interfaces on Linux only so far.");
 }

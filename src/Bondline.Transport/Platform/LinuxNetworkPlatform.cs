@@ -12,8 +12,6 @@ namespace Bondline.Transport;
 [SupportedOSPlatform("linux")]
 public sealed class LinuxNetworkPlatform : INetworkPlatform
 {
-    // Longer than the silences a path heals from, so that the kernel does not give up before it does.
-    private static readonly TimeSpan UserTimeout = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan MaxRetransmissionTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MinRetransmissionTimeout = TimeSpan.FromMilliseconds(50);
 
@@ -27,13 +25,8 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public void Tune(Socket socket)
     {
-        ArgumentNullException.ThrowIfNull(socket);
-        socket.NoDelay = true;
-        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
-        TcpSocketOptions.TrySetUserTimeout(socket, UserTimeout);
+        SubflowTuning.Apply(socket);
+        TcpSocketOptions.TrySetUserTimeout(socket, SubflowTuning.UserTimeout);
         TcpSocketOptions.TrySetMaxRetransmissionTimeout(socket, MaxRetransmissionTimeout);
         TcpSocketOptions.TrySetMinRetransmissionTimeout(socket, MinRetransmissionTimeout);
         LeaveBbr(socket);
