@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using System.Text.Json;
 using Bondline.Lab;
 using Bondline.Linux;
@@ -74,6 +75,22 @@ public sealed class HostileNetworkTests
         await AssertWholeAsync(lab);
         Assert.True(interceptor.Connections > 0);
         Assert.Equal(0, interceptor.BytesRead);
+    }
+
+    [Theory]
+    [InlineData("iifname r-eth0 tcp dport 80 redirect to :9080; iifname r-eth0 tcp dport 8443 redirect to :9")] // nothing listens there
+    [InlineData("iifname r-eth0 tcp dport 8443 redirect to :9080")]
+    public async Task A_network_that_wants_a_sign_in_says_where_and_is_used_after_it(string rules)
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks);
+        await RedirectAsync(lab, rules);
+        await using var portal = new Portal(lab.Network.Relay, 9080, "HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/?for=you\r\nContent-Length: 0\r\n\r\n");
+        await lab.StartAgentAsync(Later.Port);
+        using var captive = await PathAsync(lab, "eth0", "connecting", "captive");
+        Assert.Contains("sign-in first, at login.hotel.example:", Detail(captive));
+        await AssertWholeAsync(lab);
+        await RedirectAsync(lab, "");
+        using var free = await PathAsync(lab, "eth0", "active", null);
     }
 
     [Fact]
@@ -196,6 +213,48 @@ public sealed class HostileNetworkTests
         {
             if (_process is not null) await _process.DisposeAsync();
             _folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Answers everybody's first request alike.</summary>
+    private sealed class Portal : IAsyncDisposable
+    {
+        private readonly Socket _listener;
+        private readonly Task _accepting;
+
+        public Portal(NetworkNamespace inside, int port, string answer)
+        {
+            _listener = inside.Run(() => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+            _listener.Bind(new IPEndPoint(IPAddress.Any, port));
+            _listener.Listen();
+            _accepting = AcceptAsync(Encoding.ASCII.GetBytes(answer));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _listener.Dispose();
+            await _accepting;
+        }
+
+        private async Task AcceptAsync(byte[] answer)
+        {
+            while (true)
+            {
+                try
+                {
+                    using var socket = await _listener.AcceptAsync();
+                    await socket.ReceiveAsync(new byte[4096]);
+                    await socket.SendAsync(answer);
+                }
+                catch (Exception over) when (over is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
+                {
+                    return;
+                }
+                catch (SocketException)
+                {
+                    // this one had enough
+                }
+            }
         }
     }
 

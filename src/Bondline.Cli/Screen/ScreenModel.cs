@@ -268,6 +268,7 @@ internal sealed class ScreenModel
         "budget" => "has used up its budget",
         "intercepted" => "leads to somebody who is not the relay",
         "refused" => "is refused by the relay",
+        "captive" => "wants a sign-in",
         "mtu" => "loses large packets",
         "proxy" => "is held up by its proxy",
         "suspend" => "slept with this machine",

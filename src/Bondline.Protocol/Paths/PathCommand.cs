@@ -35,6 +35,11 @@ public abstract record PathCommand
     /// <summary>Close a subflow's connection with a reset.</summary>
     public sealed record Close(SubflowId Subflow, string Why) : PathCommand;
 
+    /// <summary>Find out whether the network answers in the relay's place until somebody signs in. Answered by <see cref="PathObservation.Probed"/>.</summary>
+    /// <param name="Path">The interface's name.</param>
+    /// <param name="Relay">The relay.</param>
+    public sealed record Probe(string Path, RelayAddress Relay) : PathCommand;
+
     /// <summary>Ask the resolver where the relay is; the last good addresses are used meanwhile.</summary>
     public sealed record Resolve : PathCommand;
 

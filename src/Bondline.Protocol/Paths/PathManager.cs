@@ -17,6 +17,7 @@ public sealed class PathManager
     private static readonly TimeSpan LateInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan NarrowDelay = TimeSpan.FromMilliseconds(300); // a probe that was lost by chance is back by then
     private static readonly TimeSpan DeniedInterval = TimeSpan.FromSeconds(60); // a wrong password, tried often, locks an account
+    private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EarlyTime = TimeSpan.FromMinutes(1);
 
     // Long enough for any path that ever worked; on one that never did it grows with every failure, in case it is very slow.
@@ -65,6 +66,10 @@ public sealed class PathManager
             case PathObservation.DialFailed failed when FindDial(failed.Dial, out var path) is { } dial:
                 HandleFailed(path, dial, failed, now);
                 break;
+            case PathObservation.Probed probed when _paths.GetValueOrDefault(probed.Path) is { } path:
+                (path.IsProbing, path.IsProbed, path.Portal, path.NextProbe) = (false, true, probed.Portal, now + ProbeInterval);
+                FailIfHopeless();
+                break;
             case PathObservation.DialJoined joined:
                 HandleJoined(joined);
                 break;
@@ -109,6 +114,7 @@ public sealed class PathManager
         foreach (var path in _paths.Values)
         {
             DialIfDue(path, now);
+            ProbeIfDue(path, now);
             AlignPolicies(path);
             Report(path);
         }
@@ -157,6 +163,7 @@ public sealed class PathManager
 
             path.HeldUntil = new(long.MinValue);
             path.IsNarrow = false;
+            (path.IsProbed, path.Portal, path.NextProbe) = (false, null, now);
             Restart(path, now);
             return;
         }
@@ -189,11 +196,29 @@ public sealed class PathManager
         path.Failures++;
         (path.LastFailure, path.LastFailureDetail) = (failed.Failure, failed.Detail);
         if (failed.Failure == DialFailure.ProxyDenied) path.HeldUntil = now + DeniedInterval;
-        if (_hasJoined || !_paths.Values.Any(other => other.LastFailure == DialFailure.WrongKey)) return;
-        // Somebody else answered; only if no other path found the relay meanwhile is it the relay's key that is wrong, not one network.
-        if (_paths.Values.All(other => !other.Choice.IsPath || other.LastFailure is not null))
-            _commands.Add(new PathCommand.Fail(_paths.Values.First(other => other.LastFailure == DialFailure.WrongKey).LastFailureDetail!));
+        FailIfHopeless();
     }
+
+    /// <summary>Somebody else answered: only if no path found the relay meanwhile, and none waits for a sign-in, is it the relay's key that is wrong, not one network.</summary>
+    private void FailIfHopeless()
+    {
+        if (_hasJoined || _paths.Values.FirstOrDefault(path => path.LastFailure == DialFailure.WrongKey) is not { } wrong) return;
+        if (_paths.Values.All(path => !path.Choice.IsPath || (path is { LastFailure: not null, Portal: null } && (path.IsProbed || !MayProbe(path)))))
+            _commands.Add(new PathCommand.Fail(wrong.LastFailureDetail!));
+    }
+
+    private void ProbeIfDue(ManagedPath path, Instant now)
+    {
+        if (!path.WantsProbe || now < path.NextProbe || !MayProbe(path)) return;
+        path.IsProbing = true;
+        _commands.Add(new PathCommand.Probe(path.Name, path.Choice.Endpoints[0]));
+    }
+
+    /// <summary>A portal is where a relay should be: not on this machine, nor behind a proxy.</summary>
+    private static bool MayProbe(ManagedPath path) => path.Choice is { IsPath: true, IsBound: true } && !path.Choice.Endpoints[0].IsProxy && IsPortalLikely(path.LastFailure);
+
+    private static bool IsPortalLikely(DialFailure? failure) =>
+        failure is DialFailure.TimedOut or DialFailure.Refused or DialFailure.Closed or DialFailure.Intercepted or DialFailure.WrongKey;
 
     private void HandleJoined(PathObservation.DialJoined joined)
     {
@@ -205,7 +230,7 @@ public sealed class PathManager
 
         _hasJoined = path.HasJoined = true;
         path.Dials.Remove(dial);
-        (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced) = (0, null, null, false);
+        (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced, path.Portal) = (0, null, null, false, null);
         AbandonDials(path);
         if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false, IsUnheard: false }))
         {
@@ -344,6 +369,8 @@ public sealed class PathManager
                 ? As(PathSituation.Active, "mtu", "large packets vanish on this network: it is used with small ones")
                 : As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : null);
         if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
+        if (path is { LastFailure: not null, Portal: { } portal })
+            return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, "captive", $"this network wants a sign-in first{(portal.Length > 0 ? $", at {portal}" : "")}: open any http:// page in a browser on it");
         if (path.LastFailure is { } failure) return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
         if (path.Subflows is [var dead, ..]) return As(PathSituation.Dead, Word(dead.Reason), null);
         return path.Choice.IsPath ? As(PathSituation.Connecting, null, null) : As(PathSituation.Connecting, "resolving", "the relay's address is not known yet");
@@ -396,6 +423,7 @@ public sealed class PathManager
         foreach (var path in _paths.Values)
         {
             foreach (var dial in path.Dials) next = Instant.Earlier(next, dial.Deadline);
+            if (path.WantsProbe && MayProbe(path)) next = Instant.Earlier(next, path.NextProbe);
             if (!path.WantsDial) continue;
             var due = Instant.Later(Instant.Later(path.NextDial, path.HeldUntil), ConnectedUntil(path));
             if (path.Dials.Count >= MaxDials) due = path.Dials[0].ConnectedAt is null ? Instant.Later(due, path.Dials[0].StartedAt + Patience(path)) : path.Dials[0].Deadline;
@@ -431,6 +459,18 @@ public sealed class PathManager
         public DialFailure? LastFailure { get; set; }
 
         public string? LastFailureDetail { get; set; }
+
+        /// <summary>Who wants a sign-in before anybody gets through; null: nobody that is known.</summary>
+        public string? Portal { get; set; }
+
+        public Instant NextProbe { get; set; }
+
+        public bool IsProbing { get; set; }
+
+        /// <summary>Asked since the network is this one.</summary>
+        public bool IsProbed { get; set; }
+
+        public bool WantsProbe => !IsProbing && !IsLive && LastFailure is not null;
 
         public int Rotation { get; set; }
 

@@ -25,6 +25,11 @@ public abstract record PathObservation
     /// <param name="Local">The address it leaves from.</param>
     public sealed record DialJoined(int Dial, SubflowId Subflow, IPAddress? Local) : PathObservation;
 
+    /// <summary>A probe is over.</summary>
+    /// <param name="Path">The interface's name.</param>
+    /// <param name="Portal">Who wants a sign-in, as far as it says; null if nobody does.</param>
+    public sealed record Probed(string Path, string? Portal) : PathObservation;
+
     /// <summary>The bond judged a subflow's health.</summary>
     public sealed record SubflowChanged(SubflowId Subflow, SubflowState State, SubflowReason Reason) : PathObservation;
 

@@ -204,6 +204,9 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     _tasks.RemoveWhere(task => task.IsCompleted);
                     _tasks.Add(RunDialAsync(dial, abandon));
                     break;
+                case PathCommand.Probe probe:
+                    _tasks.Add(RunProbeAsync(probe, over));
+                    break;
                 case PathCommand.Abandon abandoned:
                     if (_dials.TryGetValue(abandoned.Id, out var pending)) pending.Cancel();
                     break;
@@ -277,6 +280,25 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private static long Bytes(SubflowPump pump)
     {
         lock (pump.Driver.Gate) return pump.Subflow.BytesSent + pump.Subflow.BytesReceived;
+    }
+
+    private async Task RunProbeAsync(PathCommand.Probe probe, CancellationToken over)
+    {
+        string? portal = null;
+        try
+        {
+            portal = await PortalProbe.FindAsync(_options.Platform, probe, _resolver.LeadOf(probe.Relay, 0).Host.Host, over);
+        }
+        catch (OperationCanceledException)
+        {
+            return; // asked to stop
+        }
+        catch (Exception bug)
+        {
+            _context.Log.Unexpected("probe", bug);
+        }
+
+        Post(new PathObservation.Probed(probe.Path, portal));
     }
 
     private void ForgetDial(int id)

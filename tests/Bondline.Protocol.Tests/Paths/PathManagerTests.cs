@@ -204,7 +204,43 @@ public sealed class PathManagerTests
 
         var alone = new World([], [Ethernet]);
         alone.Handle(new PathObservation.DialFailed(alone.InFlight.Single(), DialFailure.WrongKey, "another key"));
+        Assert.Empty(alone.Take<PathCommand.Fail>()); // it may be a portal's
+        Assert.Equal("eth0", Assert.Single(alone.Take<PathCommand.Probe>()).Path);
+        alone.Handle(new PathObservation.Probed("eth0", null));
         Assert.Single(alone.Take<PathCommand.Fail>());
+    }
+
+    [Fact]
+    public void A_network_that_wants_a_sign_in_is_said_to_and_used_when_it_lets_us_through()
+    {
+        var world = new World([], [Ethernet]);
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.WrongKey, "another key"));
+        Assert.Equal(Relay, Assert.Single(world.Take<PathCommand.Probe>()).Relay.EndPoint);
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(15));
+        Assert.Empty(world.Take<PathCommand.Probe>()); // one at a time
+        world.Take<PathCommand.Report>();
+        world.Handle(new PathObservation.Probed("eth0", "portal.example"));
+        Assert.Contains("at portal.example", Assert.Single(world.Take<PathCommand.Report>(), report => report.Reason == "captive").Detail);
+        Assert.Empty(world.Take<PathCommand.Fail>());
+        world.AdvanceTo(world.Now + TimeSpan.FromSeconds(11));
+        Assert.Single(world.Take<PathCommand.Probe>());
+        world.Handle(new PathObservation.Probed("eth0", "portal.example"));
+        world.Join(world.InFlight.Last(), subflow: 1);
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Situation: PathSituation.Active, Reason: null });
+        world.AdvanceTo(world.Now + TimeSpan.FromMinutes(1));
+        Assert.Empty(world.Take<PathCommand.Probe>());
+    }
+
+    [Theory]
+    [InlineData(DialFailure.Unreachable, false)]
+    [InlineData(DialFailure.Declined, false)]
+    [InlineData(DialFailure.TimedOut, true)]
+    [InlineData(DialFailure.Closed, true)]
+    public void A_portal_is_looked_for_where_one_would_fail_like_that(DialFailure failure, bool isLookedFor)
+    {
+        var world = new World([], [Ethernet]);
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), failure, "why"));
+        Assert.Equal(isLookedFor ? 1 : 0, world.Take<PathCommand.Probe>().Count);
     }
 
     [Fact]
