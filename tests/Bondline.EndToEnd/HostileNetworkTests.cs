@@ -94,6 +94,21 @@ public sealed class HostileNetworkTests
     }
 
     [Fact]
+    public async Task A_network_with_IPv6_only_reaches_a_relay_with_IPv4_only_through_its_NAT64()
+    {
+        await using var lab = await BondedLab.StartAsync(TwoLinks);
+        await using var translator = await Translator.StartAsync(lab);
+        await IpAsync(lab.Network.Laptop, "addr del 10.77.2.2/24 dev usb0");
+        await using var names = new NameServer(lab.Network);
+        await lab.StartAgentAsync(Later.Port);
+        using var through = await PathAsync(lab, "usb0", "active", null);
+        Assert.Equal($"reaches {LabNetwork.Address}:8443 by NAT64 as {Translator.Of(LabNetwork.Address)}", Detail(through));
+        await lab.Network["eth0"].CarrierDownAsync();
+        await AssertWholeAsync(lab);
+        Assert.True(names.Questions > 0);
+    }
+
+    [Fact]
     public Task A_network_on_which_large_packets_vanish_is_noticed_and_used_with_smaller_ones() => AssertNarrowedAsync(Flow.Up);
 
     [Fact]
@@ -213,6 +228,87 @@ public sealed class HostileNetworkTests
         {
             if (_process is not null) await _process.DisposeAsync();
             _folder.Delete(recursive: true);
+        }
+    }
+
+    private static async Task IpAsync(NetworkNamespace inside, string arguments) => (await LabProcess.RunAsync(inside, "ip", arguments.Split(' '))).ThrowIfFailed($"ip {arguments}");
+
+    /// <summary>A real NAT64, at the relay's end of every link; not at the well-known prefix, behind which private addresses may not be.</summary>
+    private sealed class Translator : IAsyncDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-nat64-");
+        private LabProcess? _process;
+
+        public static IPAddress Of(IPAddress address) => IPAddress.Parse($"fd77:64::{address}");
+
+        public static async Task<Translator> StartAsync(BondedLab lab)
+        {
+            var translator = new Translator();
+            var settings = Path.Combine(translator._folder.FullName, "tayga.conf");
+            await File.WriteAllTextAsync(settings, $"tun-device nat64\nipv4-addr 192.0.2.1\nprefix fd77:64::/96\ndynamic-pool 192.0.2.0/24\ndata-dir {translator._folder.FullName}\n");
+            var inside = lab.Network.Relay;
+            (await LabProcess.RunAsync(inside, "tayga", ["--mktun", "-c", settings])).ThrowIfFailed("tayga --mktun");
+            inside.Run(() =>
+            {
+                File.WriteAllText("/proc/sys/net/ipv4/conf/all/forwarding", "1");
+                File.WriteAllText("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+                return true;
+            });
+            foreach (var line in new[] { "link set nat64 up", "addr add 192.0.2.254 dev nat64", "route add 192.0.2.0/24 dev nat64", "-6 route add fd77:64::/96 dev nat64" }) await IpAsync(inside, line);
+            translator._process = LabProcess.Start(inside, "tayga", ["-d", "-c", settings]);
+            return translator;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_process is not null) await _process.DisposeAsync();
+            _folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>The laptop's name server, reached over IPv6: it knows <c>ipv4only.arpa</c> as a DNS64 does.</summary>
+    private sealed class NameServer : IAsyncDisposable
+    {
+        private readonly DirectoryInfo _settings;
+        private readonly Socket _socket;
+        private readonly Task _answering;
+
+        public NameServer(LabNetwork network)
+        {
+            _settings = Directory.CreateDirectory($"/etc/netns/{network.Laptop.Name}"); // "ip netns exec" shows it as /etc
+            File.WriteAllText(Path.Combine(_settings.FullName, "resolv.conf"), $"nameserver {LabNetwork.Address6}\n");
+            _socket = network.Relay.Run(() => new Socket(AddressFamily.InterNetworkV6, SocketType.Dgram, ProtocolType.Udp));
+            _socket.Bind(new IPEndPoint(LabNetwork.Address6, 53));
+            _answering = AnswerAsync();
+        }
+
+        public int Questions { get; private set; }
+
+        public async ValueTask DisposeAsync()
+        {
+            _socket.Dispose();
+            await _answering;
+            _settings.Delete(recursive: true);
+        }
+
+        private async Task AnswerAsync()
+        {
+            var buffer = new byte[512];
+            try
+            {
+                while (true)
+                {
+                    var asked = await _socket.ReceiveFromAsync(buffer, new IPEndPoint(IPAddress.IPv6Any, 0));
+                    Questions++;
+                    (buffer[2], buffer[3], buffer[7]) = (0x81, 0x80, 1);
+                    byte[] answer = [.. buffer.AsSpan(0, asked.ReceivedBytes), 0xC0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16, .. Translator.Of(IPAddress.Parse("192.0.0.170")).GetAddressBytes()];
+                    await _socket.SendToAsync(answer, asked.RemoteEndPoint);
+                }
+            }
+            catch (Exception over) when (over is SocketException or ObjectDisposedException)
+            {
+                // the test is over
+            }
         }
     }
 

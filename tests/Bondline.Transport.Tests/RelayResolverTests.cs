@@ -48,5 +48,12 @@ public sealed class RelayResolverTests
         Assert.Equal((direct, null), resolver.LeadOf(found.First(address => !address.IsProxy), 1));
     }
 
+    [Fact]
+    public void Families_take_turns_in_the_systems_order()
+    {
+        IPAddress[] six = [IPAddress.Parse("2001:db8::1"), IPAddress.Parse("2001:db8::2"), IPAddress.Parse("2001:db8::3")], four = [IPAddress.Parse("192.0.2.1")];
+        Assert.Equal([six[0], four[0], six[1], six[2]], RelayResolver.Alternate([.. six, .. four]));
+    }
+
     private static RelayAddress Address(IPAddress address, int port) => new(new(address, port), 0, false);
 }

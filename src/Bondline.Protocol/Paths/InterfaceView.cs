@@ -30,6 +30,9 @@ public sealed record InterfaceView(
     IReadOnlyList<IPAddress> Addresses,
     IReadOnlyList<IPNetwork> Routes)
 {
+    /// <summary>How IPv4 addresses are reached over it where it has only IPv6; null if they are not, or it is not known yet.</summary>
+    public Nat64Prefix? Nat64 { get; init; }
+
     /// <summary>Whether a subflow to <paramref name="remote"/> could leave here: an address of its family and a route, default or narrower.</summary>
     public bool CanReach(IPAddress remote)
     {

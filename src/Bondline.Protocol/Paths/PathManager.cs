@@ -367,7 +367,7 @@ public sealed class PathManager
         if (path.Subflows.Find(subflow => subflow is { State: SubflowState.Active, IsLost: false }) is { } active)
             return active.IsNarrow
                 ? As(PathSituation.Active, "mtu", "large packets vanish on this network: it is used with small ones")
-                : As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : null);
+                : As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : active.Relay.Original is null ? null : $"reaches {active.Relay}");
         if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
         if (path is { LastFailure: not null, Portal: { } portal })
             return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, "captive", $"this network wants a sign-in first{(portal.Length > 0 ? $", at {portal}" : "")}: open any http:// page in a browser on it");

@@ -60,9 +60,13 @@ public abstract record PathObservation
 /// <param name="SystemInterface">The number of the interface the system itself would use; 0 if it does not say.</param>
 /// <param name="IsLocal">An address of this machine: reached over loopback.</param>
 /// <param name="IsProxy">A proxy's, which leads to the relay.</param>
-public readonly record struct RelayAddress(IPEndPoint EndPoint, int SystemInterface, bool IsLocal, bool IsProxy = false)
+/// <param name="Original">The IPv4 address that <paramref name="EndPoint"/> stands for in a network with NAT64; else null.</param>
+public readonly record struct RelayAddress(IPEndPoint EndPoint, int SystemInterface, bool IsLocal, bool IsProxy = false, IPEndPoint? Original = null)
 {
-    public override string ToString() => IsProxy ? $"the proxy {EndPoint}" : EndPoint.ToString();
+    /// <summary>As the resolver knows it.</summary>
+    public IPEndPoint Known => Original ?? EndPoint;
+
+    public override string ToString() => $"{(IsProxy ? "the proxy " : "")}{Known}{(Original is null ? "" : $" by NAT64 as {EndPoint.Address}")}";
 }
 
 /// <summary>Why a dial did not become a subflow.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Bondline.Protocol;
 
@@ -54,11 +55,22 @@ public sealed class PathSelection
         if (!candidate.IsUp) return Lost(SubflowReason.Carrier, "carrier", "switched off");
         if (!candidate.HasCarrier && !isLoopback) return Lost(SubflowReason.Carrier, "carrier", "no carrier");
         if (candidate.Addresses.Count == 0) return Lost(SubflowReason.Address, "address", "no address but link-local ones");
-        var reachable = relay.Where(address => isLoopback ? IsHere(address) : candidate.CanReach(address.EndPoint.Address)).ToList();
+        var reachable = relay.Select(address => isLoopback ? IsHere(address) ? address : default : Reach(candidate, address)).Where(address => address.EndPoint is not null).ToList();
         if (reachable.Count == 0 && relay.Count > 0)
-            return Lost(SubflowReason.Route, "no-route", $"no route to {string.Join(" or ", relay.Select(address => address.IsProxy ? $"the proxy {address.EndPoint.Address}" : $"{address.EndPoint.Address}"))}");
+            return Lost(SubflowReason.Route, "no-route", $"{(IsVersion6Only(candidate) && !relay.Any(address => address.EndPoint.AddressFamily == AddressFamily.InterNetworkV6) ? "this network has IPv6 only, and no NAT64 that is known: " : "")}no route to {string.Join(" or ", relay.Select(address => address.IsProxy ? $"the proxy {address.EndPoint.Address}" : $"{address.EndPoint.Address}"))}");
         return new(reachable, !isLoopback, named ?? SubflowPolicy.Normal, SubflowReason.None, null, null);
     }
+
+    /// <returns>The default if it cannot.</returns>
+    private static RelayAddress Reach(InterfaceView candidate, RelayAddress relay)
+    {
+        if (candidate.CanReach(relay.EndPoint.Address)) return relay;
+        if (candidate.Nat64 is not { } nat64 || relay.EndPoint.AddressFamily != AddressFamily.InterNetwork || !IsVersion6Only(candidate)) return default;
+        var translated = nat64.Translate(relay.EndPoint.Address);
+        return candidate.CanReach(translated) ? relay with { EndPoint = new(translated, relay.EndPoint.Port), Original = relay.EndPoint } : default;
+    }
+
+    private static bool IsVersion6Only(InterfaceView candidate) => candidate.Addresses.All(address => address.AddressFamily == AddressFamily.InterNetworkV6);
 
     private static PathChoice? LeaveOutUnnamed(InterfaceView candidate, IReadOnlyList<InterfaceView> all, IReadOnlyList<RelayAddress> relay)
     {

@@ -16,6 +16,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     private readonly AgentLinkOptions _options;
     private readonly TransportContext _context;
     private readonly RelayResolver _resolver;
+    private readonly Nat64Discovery _nat64;
     private readonly PathManager _manager;
     private readonly AgentDialer _dialer;
     private readonly Channel<object> _inputs = Channel.CreateUnbounded<object>(new() { SingleReader = true }); // one per network event, drained at once
@@ -43,6 +44,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         _mode = options.Mode;
         _context = new(options.TimeProvider, options.Platform, options.Log);
         _resolver = new(options.Platform, options.Proxies);
+        _nat64 = new(options.Platform);
         _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
         _dialer = new(options, _context, _resolver, this) { BondOpened = HandleBondOpened };
     }
@@ -171,9 +173,13 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     Handle(new PathObservation.DialJoined(joined.Dial, joined.Pump.Handle, joined.Pump.Local?.Address), over);
                     break;
                 case PathObservation.Interfaces interfaces:
-                    _interfaces = interfaces.All;
+                    _interfaces = _nat64.Complete(interfaces.All);
                     Handle(new PathObservation.Relay(_resolver.Locate()), over); // the routes to it may have changed too
-                    Handle(interfaces, over);
+                    Handle(new PathObservation.Interfaces(_interfaces), over);
+                    break;
+                case Nat64Found:
+                    _interfaces = _nat64.Complete(_interfaces);
+                    Handle(new PathObservation.Interfaces(_interfaces), over);
                     break;
                 case PathObservation.SubflowClosed closed:
                     _subflows.Remove(closed.Subflow);
@@ -223,7 +229,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     pump.Abort(close.Why);
                     break;
                 case PathCommand.Resolve:
-                    if (_resolving is null or { IsCompleted: true }) _resolving = ResolveAsync(over);
+                    if (_resolving is null or { IsCompleted: true }) _resolving = ResolveAsync(_interfaces, over);
                     break;
                 case PathCommand.Report report:
                     Report(report);
@@ -373,12 +379,13 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         }
     }
 
-    private async Task ResolveAsync(CancellationToken over)
+    private async Task ResolveAsync(IReadOnlyList<InterfaceView> interfaces, CancellationToken over)
     {
         try
         {
             if (await _resolver.ResolveAsync(over) is { } failure) _context.Log.DialFailed("", failure.Name, failure.Why);
             Post(new PathObservation.Relay(_resolver.Locate()));
+            if (await _nat64.FindAsync(interfaces, over)) Post(new Nat64Found());
         }
         catch (OperationCanceledException)
         {
@@ -420,6 +427,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         error is ProtocolError.TokenRefused or ProtocolError.TokenRevoked or ProtocolError.VersionUnsupported or ProtocolError.Superseded;
 
     private sealed record Joined(int Dial, SubflowPump Pump);
+
+    private sealed record Nat64Found;
 
     private sealed record BondOver(AgentBond Bond, BondEnd End);
 }

@@ -34,7 +34,7 @@ internal sealed class RelayResolver(INetworkPlatform platform, ProxySettings pro
             {
                 var addresses = await Dns.GetHostAddressesAsync(host.Host, cancellationToken);
                 if (addresses.Length == 0) continue;
-                lock (_gate) _known[host] = [.. addresses.Take(MaxAddressesPerHost).Select(address => new IPEndPoint(address, host.Port))];
+                lock (_gate) _known[host] = [.. Alternate(addresses).Take(MaxAddressesPerHost).Select(address => new IPEndPoint(address, host.Port))];
             }
             catch (Exception unresolved) when (unresolved is SocketException or ArgumentException)
             {
@@ -58,7 +58,7 @@ internal sealed class RelayResolver(INetworkPlatform platform, ProxySettings pro
     /// <summary>Whether the address still leads to the relay.</summary>
     public bool IsCurrent(RelayAddress address)
     {
-        lock (_gate) return _hosts.Any(host => Known(Asked(host)) is not { Count: > 0 } known || known.Contains(address.EndPoint));
+        lock (_gate) return _hosts.Any(host => Known(Asked(host)) is not { Count: > 0 } known || known.Contains(address.Known));
     }
 
     /// <summary>Which relay an address leads to, by the name it came from: what TLS asks for, and a proxy.</summary>
@@ -68,12 +68,16 @@ internal sealed class RelayResolver(INetworkPlatform platform, ProxySettings pro
     {
         lock (_gate)
         {
-            var hosts = _hosts.Where(host => proxies.For(host.Host) is not null == address.IsProxy && Known(Asked(host)).Contains(address.EndPoint)).ToList();
-            if (hosts.Count == 0) return (new(address.EndPoint.Address.ToString(), address.EndPoint.Port), null); // its names were replaced a moment ago
+            var hosts = _hosts.Where(host => proxies.For(host.Host) is not null == address.IsProxy && Known(Asked(host)).Contains(address.Known)).ToList();
+            if (hosts.Count == 0) return (new(address.Known.Address.ToString(), address.Known.Port), null); // its names were replaced a moment ago
             var host = address.IsProxy ? hosts[attempt % hosts.Count] : hosts.Find(host => !IPAddress.TryParse(host.Host, out _)) is { Host: not null } named ? named : hosts[0];
             return (host, proxies.For(host.Host));
         }
     }
+
+    /// <summary>One family after the other, as RFC 8305 has it: where one of them leads nowhere, the next dial tries the other.</summary>
+    internal static IEnumerable<IPAddress> Alternate(IReadOnlyList<IPAddress> addresses) =>
+        addresses.GroupBy(address => address.AddressFamily).SelectMany(family => family.Index()).OrderBy(address => address.Index).Select(address => address.Item);
 
     /// <summary>Whose address is asked for.</summary>
     private HostPort Asked(HostPort host) => proxies.For(host.Host)?.Address ?? host;

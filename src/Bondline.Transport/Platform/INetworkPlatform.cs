@@ -48,6 +48,9 @@ public interface INetworkPlatform
     /// <summary>What a network card, modem or tethered phone is to a person. Nothing is decided by it.</summary>
     InterfaceMedium HardwareMedium(string interfaceName, int interfaceIndex) => InterfaceMedium.Other;
 
+    /// <summary>The name servers the system knows, of all networks.</summary>
+    IReadOnlyList<IPAddress> NameServers => [];
+
     /// <summary>What the system's choice of congestion controls costs, as a sentence for people; null if it costs nothing, or the system does not say.</summary>
     string? CongestionControlHint => null;
 

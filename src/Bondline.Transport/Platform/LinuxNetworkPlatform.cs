@@ -98,6 +98,23 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         }
     }
 
+    // The first may name only a resolver on this machine; the others then have those it asks.
+    public IReadOnlyList<IPAddress> NameServers =>
+        [.. new[] { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf" }.SelectMany(ReadNameServers).Distinct()];
+
+    private static IEnumerable<IPAddress> ReadNameServers(string file)
+    {
+        try
+        {
+            return [.. File.ReadLines(file).Take(100).Select(line => line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
+                .Where(words => words is ["nameserver", _, ..]).Select(words => IPAddress.TryParse(words[1], out var server) ? server : null).OfType<IPAddress>()];
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
     public INetworkWatch Watch() => new LinuxNetworkWatch();
 
     public bool IsReplyFiltered(string interfaceName, [NotNullWhen(true)] out string? explanation)

@@ -192,6 +192,24 @@ public sealed class PathManagerTests
     }
 
     [Fact]
+    public void A_network_without_IPv4_is_led_through_its_NAT64_once_that_is_known()
+    {
+        var six = Ethernet with { Addresses = [IPAddress.Parse("2001:db8:1::5")], Routes = [IPNetwork.Parse("::/0")] };
+        var world = new World([], [six]);
+        Assert.Empty(world.Take<PathCommand.Dial>());
+        Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Reason: "no-route" } && report.Detail!.Contains("IPv6 only", StringComparison.Ordinal));
+        Assert.True(Nat64Prefix.TryFind(IPAddress.Parse("64:ff9b::192.0.0.170"), out var prefix));
+        world.See([six with { Nat64 = prefix }]);
+        var dial = Assert.Single(world.Take<PathCommand.Dial>());
+        Assert.Equal(new IPEndPoint(IPAddress.Parse("64:ff9b::203.0.113.9"), 443), dial.Remote);
+        Assert.Equal(Relay, dial.Relay.Original);
+
+        // With IPv4 of its own it needs none.
+        var both = six with { Addresses = [.. six.Addresses, IPAddress.Parse("10.0.2.5")], Routes = [IPNetwork.Parse("::/0"), IPNetwork.Parse("0.0.0.0/0")], Nat64 = prefix };
+        Assert.Equal(Relay, Assert.Single(new World([], [both]).Take<PathCommand.Dial>()).Remote);
+    }
+
+    [Fact]
     public void A_wrong_key_is_final_only_if_no_path_finds_the_relay()
     {
         var world = new World([], [Ethernet, Wifi]);
