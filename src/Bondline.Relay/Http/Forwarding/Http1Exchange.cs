@@ -119,7 +119,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
                     data = consumed = unread.Length;
                     break;
             }
-            if (isOver && data is > 0 and <= MostWithTheEnd)
+            if (isOver && data is > 0 and <= MostWithTheEnd && !context.Response.HasStarted) // Kestrel sends a started body's rest only when flushed
             {
                 unread.Span[..data].CopyTo(visitor.GetSpan(data));
                 visitor.Advance(data);

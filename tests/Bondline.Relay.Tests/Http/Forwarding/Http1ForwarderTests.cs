@@ -180,6 +180,24 @@ public sealed class Http1ForwarderTests
     }
 
     [Fact]
+    public async Task The_last_bytes_of_a_body_do_not_wait_for_the_next_answer()
+    {
+        var goOn = new TaskCompletionSource();
+        await using var edge = await VisitedEdge.StartAsync(["shop"], async (stream, _) =>
+        {
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Length: 6000\r\n\r\n{new string('x', 5000)}"));
+            await goOn.Task;
+            await stream.WriteAsync(Encoding.ASCII.GetBytes(new string('x', 1000)));
+        });
+        using var client = edge.Client(HttpVersion.Version11);
+        using var answer = await client.GetAsync("/", HttpCompletionOption.ResponseHeadersRead, Stop);
+        await using var body = await answer.Content.ReadAsStreamAsync(Stop);
+        await body.ReadExactlyAsync(new byte[5000], Stop);
+        goOn.SetResult();
+        await body.ReadExactlyAsync(new byte[1000], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop);
+    }
+
+    [Fact]
     public async Task A_connect_request_is_not_passed_on()
     {
         await using var edge = await VisitedEdge.StartAsync(["shop"], VisitedEdge.Answer(Hello));
