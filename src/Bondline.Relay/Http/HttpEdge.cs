@@ -90,6 +90,12 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     private async Task HandleAsync(HttpContext context)
     {
+        if (RequestCheck.Refusal(context) is { } status)
+        {
+            if (!HttpProtocol.IsHttp2(context.Request.Protocol)) context.Response.Headers.Connection = "close"; // where the next request begins is in doubt
+            await RelayPage.Refusal(status).WriteAsync(context);
+            return;
+        }
         var tunnel = FindTunnel(context);
         if (tunnel is null)
         {

@@ -26,14 +26,20 @@ internal sealed record RelayPage(int Status, string Title, string Text, string A
     public static RelayPage Away(HttpContext context) =>
         new(StatusCodes.Status503ServiceUnavailable, "The agent is away", $"The agent of {context.Request.Host.Value} is not connected: it was stopped, or its machine has no network.", "This page tries again by itself.", RetryAway);
 
+    public static RelayPage Refusal(int status) => status switch
+    {
+        StatusCodes.Status413PayloadTooLarge => new(status, "The request is too large", "The relay did not pass it on.", "The relay's operator sets what it takes."),
+        StatusCodes.Status405MethodNotAllowed => new(status, "The relay is no proxy", "It leads to its own tunnels only.", "Ask for a tunnel's name."),
+        _ => new(status, "The request is not right", "The relay did not pass it on: it is no HTTP, or can be read in more than one way.", "Look at what the client sends."),
+    };
+
     /// <summary>Why a request that was forwarded has no answer.</summary>
     public static RelayPage Failure(HttpContext context, HttpTunnel tunnel, Exception failure)
     {
         var code = StreamError.None;
         for (var error = failure; error is not null; error = error.InnerException)
         {
-            if (error is BadHttpRequestException refused)
-                return new(refused.StatusCode, refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? "The request is too large" : "The request is not right", "The relay did not pass it on.", "The relay's operator sets what it takes.");
+            if (error is BadHttpRequestException refused) return Refusal(refused.StatusCode);
             if (error is BondStreamException reset) code = reset.Error;
             else if (error is BadResponseException { IsEnd: true }) code = StreamError.LocalReset;
             else if (error is ObjectDisposedException && code == StreamError.None) code = StreamError.TunnelUnknown; // the tunnel closed just now
@@ -63,7 +69,9 @@ internal sealed record RelayPage(int Status, string Title, string Text, string A
         var isForBrowser = IsForBrowser(context);
         var body = Encoding.UTF8.GetBytes(isForBrowser ? Html(RetrySeconds > 0 && IsForPerson(context)) : $"{Status} {Title}\n{Text}\n{(RetrySeconds > 0 ? "Try again." : Advice)}\n");
         var response = context.Response;
+        var connection = response.Headers.Connection;
         response.Clear();
+        response.Headers.Connection = connection;
         response.StatusCode = Status;
         response.ContentType = isForBrowser ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
         response.ContentLength = body.Length;

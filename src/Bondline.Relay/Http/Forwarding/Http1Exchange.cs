@@ -178,6 +178,11 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
         {
             // The service takes no more; what it answers counts.
         }
+        catch (IOException error) when (error is not BadHttpRequestException) // a chunk beyond all numbers, or the visitor is gone
+        {
+            _stream.Abort(StreamError.Cancelled);
+            throw new BadHttpRequestException("The body of the request breaks off.", StatusCodes.Status400BadRequest, error);
+        }
         catch
         {
             _stream.Abort(StreamError.Cancelled);

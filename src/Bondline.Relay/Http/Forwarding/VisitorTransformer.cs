@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Bondline.Relay;
@@ -10,6 +11,9 @@ internal sealed class VisitorTransformer(string? hostHeader) : HttpTransformer
 {
     /// <summary>The visitor a connection to the agent is opened for first.</summary>
     public static readonly HttpRequestOptionsKey<IPEndPoint?> Visitor = new("bondline.visitor");
+
+    // What %2F or .. in a target mean is the service's to say.
+    private static readonly UriCreationOptions AsWritten = new() { DangerousDisablePathAndQueryCanonicalization = true };
 
     private const string For = "X-Forwarded-For", Proto = "X-Forwarded-Proto", Host = "X-Forwarded-Host";
 
@@ -32,6 +36,7 @@ internal sealed class VisitorTransformer(string? hostHeader) : HttpTransformer
         request.Headers.TryAddWithoutValidation(Proto, context.Request.Scheme);
         request.Headers.TryAddWithoutValidation(Host, context.Request.Host.Value);
         request.Headers.Host = hostHeader ?? context.Request.Host.Value;
+        if (context.Features.Get<IHttpRequestFeature>()?.RawTarget is ['/', ..] target && !target.AsSpan().ContainsAnyExceptInRange('!', '~')) request.RequestUri = new Uri($"{destinationPrefix}{target}", AsWritten);
     }
 
     /// <summary>A head whose body may be long in coming (events, messages of a stream) does not wait for it.</summary>
