@@ -99,7 +99,7 @@ internal sealed class BudgetKeeper
         for (var i = 0; i < _accounts.Length; i++)
         {
             var account = _accounts[i];
-            var use = new BudgetUse(account.Budget, (account.Kept?.Of(account.Budget.Period, Today) ?? 0) + account.Unsaved);
+            var use = new BudgetUse(account.Budget, (account.Kept ?? new(Today, 0, 0)).Add(account.Unsaved, Today).Of(account.Budget.Period, Today));
             _accounts[i].Use = use;
             var isUsedUp = use.UsedBytes >= account.Budget.Bytes;
             if (isUsedUp == account.IsUsedUp) continue;

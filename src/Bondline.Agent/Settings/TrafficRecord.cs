@@ -8,7 +8,8 @@ namespace Bondline.Agent;
 /// <param name="MonthBytes">In its month.</param>
 internal sealed record TrafficRecord(DateOnly Day, long DayBytes, long MonthBytes)
 {
-    public TrafficRecord Add(long bytes, DateOnly today) => new(today, Of(BudgetPeriod.Day, today) + bytes, Of(BudgetPeriod.Month, today) + bytes);
+    /// <summary>Counts more; a count that a damaged file made too large to add to stays, for one below zero would lift every budget.</summary>
+    public TrafficRecord Add(long bytes, DateOnly today) => new(today, Sum(Of(BudgetPeriod.Day, today), bytes), Sum(Of(BudgetPeriod.Month, today), bytes));
 
     /// <summary>What counts towards a budget on that day.</summary>
     public long Of(BudgetPeriod period, DateOnly today) => period switch
@@ -16,6 +17,8 @@ internal sealed record TrafficRecord(DateOnly Day, long DayBytes, long MonthByte
         BudgetPeriod.Day => Day == today ? DayBytes : 0,
         _ => (Day.Year, Day.Month) == (today.Year, today.Month) ? MonthBytes : 0,
     };
+
+    private static long Sum(long count, long bytes) => count > long.MaxValue - bytes ? long.MaxValue : count + bytes;
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]

@@ -62,8 +62,8 @@ public sealed record LocalTarget
     public string OwnHost => this switch
     {
         { Path: not null } => "localhost",
-        { Scheme: TargetScheme.Http or TargetScheme.H2c, Port: 80 } or { Scheme: TargetScheme.Https, Port: 443 } => Bracketed(Host ?? "localhost"),
-        _ => $"{Bracketed(Host ?? "localhost")}:{Port}",
+        { Scheme: TargetScheme.Http or TargetScheme.H2c, Port: 80 } or { Scheme: TargetScheme.Https, Port: 443 } => OwnName,
+        _ => $"{OwnName}:{Port}",
     };
 
     /// <summary>How people write it: <c>http://127.0.0.1:3000</c> or <c>127.0.0.1:22</c>.</summary>
@@ -73,6 +73,9 @@ public sealed record LocalTarget
         TargetScheme.Unix or TargetScheme.Folder => Key,
         _ => $"{Scheme.ToString().ToLowerInvariant()}://{Address}",
     };
+
+    // The zone of a link-local address is this machine's own and stands in no header (RFC 6874 section 1).
+    private string OwnName => Bracketed((Host ?? "localhost").Split('%')[0]);
 
     private string Address => $"{Bracketed(Host ?? "127.0.0.1")}:{Port}";
 
@@ -115,7 +118,7 @@ public sealed record LocalTarget
             host = host[1..^1];
             if (!IPAddress.TryParse(host, out var address) || address.AddressFamily != AddressFamily.InterNetworkV6) return TargetSyntax.Invalid;
         }
-        else if (Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
+        else if (!Ascii.IsValid(host) || Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
         {
             return TargetSyntax.Invalid;
         }

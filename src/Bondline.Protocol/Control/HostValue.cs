@@ -27,5 +27,6 @@ public static class HostValue
     }
 
     private static bool IsPort(ReadOnlySpan<char> port) =>
-        port[0] == ':' && int.TryParse(port[1..], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 65_535;
+        // TryParse alone takes zero characters behind a number.
+        port[0] == ':' && !port[1..].ContainsAnyExceptInRange('0', '9') && int.TryParse(port[1..], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 65_535;
 }

@@ -129,6 +129,22 @@ public sealed class BudgetKeeperTests : IDisposable
         Assert.Single(_problems);
     }
 
+    /// <summary>Found by fuzzing: the sum went below zero, which lifted the budget and made the file unreadable.</summary>
+    [Theory]
+    [InlineData(BudgetPeriod.Day)]
+    [InlineData(BudgetPeriod.Month)]
+    public void A_count_that_cannot_grow_stays_used_up(BudgetPeriod period)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(File)!);
+        System.IO.File.WriteAllText(File, $$"""{"day":"2026-11-23","dayBytes":{{long.MaxValue}},"monthBytes":{{long.MaxValue}}}""");
+        var run = new Run(this, Daily with { Period = period });
+        run.Carry(MB);
+        Assert.Equal(long.MaxValue, run.Used);
+        run.Keeper.End();
+        Assert.NotNull(new Run(this, Daily with { Period = period }).HeldBack);
+        Assert.Empty(_problems);
+    }
+
     [Fact]
     public void Without_a_folder_it_is_said_once_and_counted_for_this_run()
     {

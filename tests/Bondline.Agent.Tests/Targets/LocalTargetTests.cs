@@ -33,6 +33,7 @@ public sealed class LocalTargetTests
     [InlineData("https://service.lan", "service.lan")]
     [InlineData("https://service.lan:80", "service.lan:80")]
     [InlineData("[::1]:3000", "[::1]:3000")]
+    [InlineData("[fe80::1%lo]:3000", "[fe80::1]:3000")]
     [InlineData("unix:/run/service", "localhost")]
     public void Its_own_host_is_what_a_browser_beside_it_would_ask_for(string text, string host)
     {
@@ -63,6 +64,7 @@ public sealed class LocalTargetTests
     [InlineData("user@host:80", TargetSyntax.Invalid)]
     [InlineData("::1:80", TargetSyntax.Invalid)]
     [InlineData("[host]:80", TargetSyntax.Invalid)]
+    [InlineData("h\u00f6st:80", TargetSyntax.Invalid)]
     [InlineData("ftp://host:80", TargetSyntax.Invalid)]
     [InlineData("http://host:80/path", TargetSyntax.HasPath)]
     [InlineData("http://host?q=1", TargetSyntax.HasPath)]

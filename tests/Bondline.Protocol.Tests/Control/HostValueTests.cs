@@ -17,6 +17,7 @@ public class HostValueTests
     [InlineData("")]
     [InlineData(":80")]
     [InlineData("host:")]
+    [InlineData("host:80\0")]
     [InlineData("host:0")]
     [InlineData("host:65536")]
     [InlineData("host:+80")]
