@@ -155,7 +155,7 @@ public sealed class HostileTests(AttackedRelay relay) : IClassFixture<AttackedRe
             "a frame nobody knows" => [Frame(0x40)],
             "a hello" => [Hello()],
             "a body cut off" => [Frame(0x14, Number(0))],
-            "bytes behind the last field" => [Frame(0x1e, Number(1), Number(2))],
+            "bytes behind the last field" => [Frame(0x14, Number(0), Number(1), Number(2))],
             "an empty stream frame" => [Frame(0x10, Number(0), Number(0))],
             "an ack without end" => [Frame(0x12, Number(2000))],
             "an ack beyond what was sent" => [Frame(0x12, Number(1), Number(0), Number(Largest))],

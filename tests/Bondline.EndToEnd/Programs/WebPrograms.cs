@@ -58,11 +58,11 @@ internal sealed class WebPrograms : IAsyncDisposable
             ("a download", [$"/bytes/{_bulkBytes}"]),
             ("a chunked download", [$"/bytes/{5 * Megabyte}?chunked"]),
             ("a download with a limited rate", ["--limit-rate", "2M", $"/bytes/{10 * Megabyte}"]),
-            ("a download over HTTP/2", [Http2, $"/bytes/{10 * Megabyte}"]),
+            ("a download over h2", [Http2, $"/bytes/{10 * Megabyte}"]),
             ("an upload", ["--data-binary", $"@{upload}", "-H", "Content-Type: application/octet-stream", "/digest"]),
             ("an upload with Expect", ["--upload-file", small, "-H", "Expect: 100-continue", "/digest"]),
             ("a chunked upload", ["--upload-file", small, "-H", "Transfer-Encoding: chunked", "/digest"]),
-            ("an upload over HTTP/2", [Http2, "--upload-file", small, "/digest"]),
+            ("an upload over h2", [Http2, "--upload-file", small, "/digest"]),
             ("events", ["--no-buffer", $"/events/{events}"]),
         ];
         var differences = await Task.WhenAll([.. asked.Select(one => CompareCurlAsync(one.Name, one.Curl)), CompareWebSocketsAsync(), CompareGitAsync(), AbortAsync()]);
@@ -91,8 +91,8 @@ internal sealed class WebPrograms : IAsyncDisposable
 
     private async Task<string?> CompareCurlAsync(string name, string[] arguments)
     {
-        var direct = await CurlAsync(Direct, $"{name} direct", [.. arguments.Where(argument => argument != Http2)]); // an ordinary service speaks HTTP/1.1 without TLS
-        var tunnel = await CurlAsync(Tunnel, $"{name} tunnel", arguments);
+        var asking = CurlAsync(Direct, $"{name} direct", [.. arguments.Where(argument => argument != Http2)]); // an ordinary service speaks HTTP/1.1 without TLS
+        var (tunnel, direct) = (await CurlAsync(Tunnel, $"{name} tunnel", arguments), await asking);
         if (tunnel.Error.Length > 0 || direct.Error.Length > 0) return $"{name}: curl says {direct.Error} {tunnel.Error}";
         return direct.Digest == tunnel.Digest ? null : $"{name}: {direct.Length} bytes directly, {tunnel.Length} other ones through the tunnel";
     }
