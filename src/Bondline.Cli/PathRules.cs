@@ -41,7 +41,8 @@ internal sealed record PathRules(IReadOnlyList<PathRule> Rules, IReadOnlyList<Pa
         if (parts is [var amount, "day" or "month"] && amount.Length > 2)
         {
             var unit = amount[^2..].ToUpperInvariant() switch { "MB" => 1e6, "GB" => 1e9, "TB" => 1e12, _ => 0 };
-            if (decimal.TryParse(amount[..^2], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) && number is > 0 and < 10_000 && unit > 0)
+            // TryParse alone takes zero characters behind a number.
+            if (!amount.Contains('\0', StringComparison.Ordinal) && decimal.TryParse(amount[..^2], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) && number is > 0 and < 10_000 && unit > 0)
                 return new(name, (long)(number * (decimal)unit), parts[1] == "day" ? BudgetPeriod.Day : BudgetPeriod.Month);
         }
         throw Wrong(text, $"\"{budget}\" is no budget", "Write it as in metered=500MB/day or metered=2.5GB/month");

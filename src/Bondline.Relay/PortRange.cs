@@ -1,4 +1,4 @@
-using System.Globalization;
+using Bondline.Protocol;
 
 namespace Bondline.Relay;
 
@@ -27,5 +27,5 @@ public readonly record struct PortRange(int First, int Last)
     public override string ToString() => IsEphemeral ? "0" : First == Last ? $"{First}" : $"{First}-{Last}";
 
     private static bool TryPort(string text, out int port) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port <= 65_535;
+        DecimalText.TryRead(text, out port) && port <= 65_535;
 }

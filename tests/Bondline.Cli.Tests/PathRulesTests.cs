@@ -38,6 +38,7 @@ public sealed class PathRulesTests
     [InlineData("1e3MB/day")]
     [InlineData("10000TB/day")]
     [InlineData("MB/day")]
+    [InlineData("1\0MB/day")]
     public void What_is_no_budget_is_refused(string budget) =>
         Assert.Contains("is no budget", Assert.Throws<CommandException>(() => PathRules.Parse($"usb0:metered={budget}")).Message);
 

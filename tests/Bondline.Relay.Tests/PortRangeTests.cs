@@ -24,6 +24,8 @@ public sealed class PortRangeTests
     [InlineData("1-2-3")]
     [InlineData("+1-2")]
     [InlineData(" 1")]
+    [InlineData("1\0")]
+    [InlineData("1\0-2")]
     [InlineData("a-b")]
     public void Others_are_refused(string? text) => Assert.False(PortRange.TryParse(text, out _));
 }

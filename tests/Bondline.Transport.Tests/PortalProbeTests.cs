@@ -19,6 +19,8 @@ public sealed class PortalProbeTests
     [InlineData("HTTP/1.1 301 Moved\r\nLocation: /login\r\n\r\n", null)]
     [InlineData("HTTP/1.1 302 Found\r\n\r\nLocation: http://in.the.body/", null)]
     [InlineData("HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n", null)]
+    [InlineData("HTTP/1.1 511", "")]
+    [InlineData("HTTP/1.1 30\0\r\nLocation: http://elsewhere.example/\r\n\r\n", null)]
     [InlineData("HTTP/1.1 5", null)]
     [InlineData("SSH-2.0-OpenSSH", null)]
     [InlineData("", null)]

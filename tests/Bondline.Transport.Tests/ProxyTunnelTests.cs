@@ -33,6 +33,7 @@ public sealed class ProxyTunnelTests
     [InlineData("HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n", null, "status 302")]
     [InlineData("HTTP/1.1 200 OK\r\n\r\nx", null, "says more than it was asked")]
     [InlineData("HTTP/1.1 2000 OK\r\n\r\n", null, "does not answer as an HTTP proxy")]
+    [InlineData("HTTP/1.1 20\0 OK\r\n\r\n", null, "does not answer as an HTTP proxy")]
     [InlineData("HTTP/1.1\r\n\r\n", null, "does not answer as an HTTP proxy")]
     [InlineData("HTTP/2", null, "does not answer as an HTTP proxy")]
     [InlineData("SSH-2.0-x", null, "does not answer as an HTTP proxy")]

@@ -116,7 +116,8 @@ public sealed record LocalTarget
         if (host.StartsWith('[') && host.EndsWith(']'))
         {
             host = host[1..^1];
-            if (!IPAddress.TryParse(host, out var address) || address.AddressFamily != AddressFamily.InterNetworkV6) return TargetSyntax.Invalid;
+            // TryParse alone takes brackets and a port once more.
+            if (host.AsSpan().ContainsAny('[', ']') || !IPAddress.TryParse(host, out var address) || address.AddressFamily != AddressFamily.InterNetworkV6) return TargetSyntax.Invalid;
         }
         else if (!Ascii.IsValid(host) || Uri.CheckHostName(host) is not (UriHostNameType.Dns or UriHostNameType.IPv4))
         {
@@ -202,7 +203,7 @@ public sealed record LocalTarget
         TryPort(authority, out _) || (authority.LastIndexOf(':') is var colon and > 0 && !authority.EndsWith(']') && TryPort(authority[(colon + 1)..], out _));
 
     private static bool TryPort(string text, out int port) =>
-        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is > 0 and <= 65_535;
+        DecimalText.TryRead(text, out port) && port is > 0 and <= 65_535;
 
     private static string Bracketed(string host) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]" : host;
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
@@ -27,6 +26,5 @@ public static class HostValue
     }
 
     private static bool IsPort(ReadOnlySpan<char> port) =>
-        // TryParse alone takes zero characters behind a number.
-        port[0] == ':' && !port[1..].ContainsAnyExceptInRange('0', '9') && int.TryParse(port[1..], NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is > 0 and <= 65_535;
+        port[0] == ':' && DecimalText.TryRead(port[1..], out var number) && number is > 0 and <= 65_535;
 }

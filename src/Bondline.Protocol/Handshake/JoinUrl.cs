@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -33,7 +32,7 @@ public readonly record struct HostPort(string Host, int Port)
             rest = colon < 0 ? [] : text[colon..];
         }
         var port = defaultPort;
-        if (!rest.IsEmpty && (rest[0] != ':' || !int.TryParse(rest[1..], NumberStyles.None, CultureInfo.InvariantCulture, out port))) return false;
+        if (!rest.IsEmpty && (rest[0] != ':' || !DecimalText.TryRead(rest[1..], out port))) return false;
         if (port is < 1 or > 65535 || !(isBracketed ? IsVersion6(host) : IsName(host))) return false;
         parsed = new(host.ToString(), port);
         return true;

@@ -115,7 +115,8 @@ internal sealed class HttpEdge : IAsyncDisposable
 
     private static ReadOnlySpan<char> HostOf(HttpContext context)
     {
-        var host = context.Request.Host.Value.AsSpan();
+        // Request.Host decodes punycode, and throws where it is wrong.
+        var host = context.Request.Headers.Host.ToString().AsSpan();
         var colon = host.LastIndexOf(':');
         return colon < 0 ? host : host[..colon];
     }

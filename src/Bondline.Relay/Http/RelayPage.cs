@@ -21,10 +21,10 @@ internal sealed record RelayPage(int Status, string Title, string Text, string A
     public static bool IsForPerson(HttpContext context) => HttpMethods.IsGet(context.Request.Method) && IsForBrowser(context);
 
     public static RelayPage NoTunnel(HttpContext context) =>
-        new(StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Host.Value}.", "The agent that served it may have been stopped, or the name is misspelt.");
+        new(StatusCodes.Status404NotFound, "No such tunnel", $"There is no tunnel at {context.Request.Headers.Host}.", "The agent that served it may have been stopped, or the name is misspelt.");
 
     public static RelayPage Away(HttpContext context) =>
-        new(StatusCodes.Status503ServiceUnavailable, "The agent is away", $"The agent of {context.Request.Host.Value} is not connected: it was stopped, or its machine has no network.", "This page tries again by itself.", RetryAway);
+        new(StatusCodes.Status503ServiceUnavailable, "The agent is away", $"The agent of {context.Request.Headers.Host} is not connected: it was stopped, or its machine has no network.", "This page tries again by itself.", RetryAway);
 
     public static RelayPage Refusal(int status) => status switch
     {

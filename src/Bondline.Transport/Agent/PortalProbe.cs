@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -41,7 +40,7 @@ internal static class PortalProbe
     internal static string? Judge(string head, string host)
     {
         var lines = head.Split("\r\n");
-        if (!lines[0].StartsWith("HTTP/1.", StringComparison.Ordinal) || lines[0].Length < 12 || !int.TryParse(lines[0].AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out var status)) return null;
+        if (!lines[0].StartsWith("HTTP/1.", StringComparison.Ordinal) || lines[0].Length < 12 || !DecimalText.TryRead(lines[0].AsSpan(9, 3), out var status)) return null;
         return status switch
         {
             511 => "", // RFC 6585 section 6

@@ -50,7 +50,7 @@ internal static class ProxyTunnel
         if (end < 0) return false;
         var head = Encoding.Latin1.GetString(received[..end]);
         // "HTTP/1.1 200 Connection established"
-        if (head.Length < 12 || head[8] != ' ' || !int.TryParse(head.AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out var status) || head.Length > 12 && head[12] is not (' ' or '\r'))
+        if (head.Length < 12 || head[8] != ' ' || !DecimalText.TryRead(head.AsSpan(9, 3), out var status) || head.Length > 12 && head[12] is not (' ' or '\r'))
             throw NotAProxy(proxy);
         if (status is < 200 or > 299) throw new ProxyException(Refusal(status, head, relay, proxy)) { IsDenied = status is 401 or 407 };
         // In TLS the client speaks first: what is here already is nothing that the relay said.

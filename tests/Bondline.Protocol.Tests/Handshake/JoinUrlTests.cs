@@ -54,6 +54,7 @@ public class JoinUrlTests
     [InlineData("bondline://a.S@host:-1")]
     [InlineData("bondline://a.S@host:+1")]
     [InlineData("bondline://a.S@host: 1")]
+    [InlineData("bondline://a.S@host:1\0")]
     [InlineData("bondline://a.S@host:1:2")]
     [InlineData("bondline://a.S@host:99999999999999999999")]
     [InlineData("bondline://a.S@::1")]

@@ -56,6 +56,8 @@ public sealed class HttpEdgeTests
         Assert.Contains("\r\nContent-Type: text/plain; charset=utf-8\r\n", text, StringComparison.Ordinal);
         Assert.Contains("\r\nRetry-After: 5\r\n", text, StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 404 ", await edge.AskAsync("GET / HTTP/1.1\r\nHost: other.lab.test\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        // Kestrel's own reading of such a name would fail.
+        Assert.StartsWith("HTTP/1.1 404 ", await edge.AskAsync("GET / HTTP/1.1\r\nHost: xn--0.lab.test\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -76,6 +76,15 @@ public sealed class HttpTunnelTests : IAsyncLifetime
         Assert.EndsWith("hello", (await RequestAsync("GET / HTTP/1.1\r\nHost: 192.168.1.7:3000\r\nConnection: close\r\n\r\n")).Text);
     }
 
+    [Fact]
+    public async Task A_host_in_punycode_passes_as_it_was_written()
+    {
+        await using var agent = Agent(Answer("hello"));
+        await agent.NextAsync<TunnelReady>();
+        Assert.EndsWith("hello", (await RequestAsync("GET / HTTP/1.1\r\nHost: xn--hst-sna.lab.test\r\nConnection: close\r\n\r\n")).Text);
+        Assert.Contains("\r\nHost: xn--hst-sna.lab.test\r\n", Assert.Single(_requests));
+    }
+
     [Theory]
     [InlineData(StreamError.LocalUnreachable, "127.0.0.1:3000")]
     [InlineData(StreamError.LocalReset, "closed the connection")]

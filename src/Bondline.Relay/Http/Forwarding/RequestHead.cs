@@ -46,7 +46,7 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         to.Write(" "u8);
         WriteTarget(context, to);
         to.Write(" HTTP/1.1\r\n"u8);
-        WriteHeader("Host"u8, hostHeader ?? request.Host.Value ?? "", to);
+        WriteHeader("Host"u8, hostHeader ?? request.Headers.Host.ToString(), to);
         var hasOptions = request.Headers.Connection is { Count: > 0 } options && !string.Equals(options, "keep-alive", StringComparison.OrdinalIgnoreCase);
         foreach (var (name, values) in request.Headers)
         {
@@ -84,7 +84,7 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
             to.Write("\r\n"u8);
         }
         WriteHeader("X-Forwarded-Proto"u8, context.Request.Scheme, to);
-        WriteHeader("X-Forwarded-Host"u8, context.Request.Host.Value ?? "", to);
+        WriteHeader("X-Forwarded-Host"u8, context.Request.Headers.Host.ToString(), to);
         if (IsWebSocket)
         {
             to.Write("Connection: Upgrade\r\nUpgrade: websocket\r\n"u8);

@@ -34,8 +34,8 @@ internal sealed class VisitorTransformer(string? hostHeader) : HttpTransformer
             request.Options.Set(Visitor, new IPEndPoint(visitor, context.Connection.RemotePort));
         }
         request.Headers.TryAddWithoutValidation(Proto, context.Request.Scheme);
-        request.Headers.TryAddWithoutValidation(Host, context.Request.Host.Value);
-        request.Headers.Host = hostHeader ?? context.Request.Host.Value;
+        request.Headers.TryAddWithoutValidation(Host, context.Request.Headers.Host.ToString());
+        request.Headers.Host = hostHeader ?? context.Request.Headers.Host.ToString();
         if (context.Features.Get<IHttpRequestFeature>()?.RawTarget is ['/', ..] target && !target.AsSpan().ContainsAnyExceptInRange('!', '~')) request.RequestUri = new Uri($"{destinationPrefix}{target}", AsWritten);
     }
 
