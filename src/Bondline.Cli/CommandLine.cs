@@ -69,6 +69,7 @@ internal static class CommandLine
         root.Add(LoginCommand.Create(host));
         root.Add(RelayCommand.Create(host));
         root.Add(LabCommand.Create(host));
+        root.Add(ReplayCommand.Create(host));
         root.Add(HelpCommand.Create(host, root));
         root.SetAction(_ => root.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = host.Output, Error = host.Error }));
         var help = root.Options.OfType<HelpOption>().Single();

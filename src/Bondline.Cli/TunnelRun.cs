@@ -44,6 +44,7 @@ internal static class TunnelRun
             if (embedded is not null && screen is null && !line.GetValue(CommonOptions.Quiet)) await host.Error.WriteLineAsync(EmbeddedRelay.Notice(tunnelSettings.IsLan));
             var shown = screen is null ? null : new ScreenReport(model, embedded is null ? join!.Hosts[0].ToString() : "the relay in this process", host.Error);
             var report = shown ?? Report(host, line);
+            using var record = tunnelSettings.Record?.Open(why => report.Problem(new("record-unusable", $"recording has ended, the tunnel goes on: {why}")));
             var options = new TunnelAgentOptions
             {
                 Join = embedded?.Join ?? join!,
@@ -57,6 +58,7 @@ internal static class TunnelRun
                 Settings = settings,
                 IsTakeover = tunnelSettings.IsTakeover,
                 WatchesRequests = screen is not null,
+                Record = record,
                 Log = shown ?? (line.GetValue(CommonOptions.Verbose) ? new VerboseLog(host.Error) : (ITransportLog)SilentTransportLog.Instance),
             };
             var agent = new TunnelAgent(options, report);

@@ -6,7 +6,7 @@ namespace Bondline.Protocol;
 /// subflow's previous write is done, drains <see cref="TryPollEvent"/>, and calls <see cref="HandleTimeout"/> at <see cref="NextTimeout"/>. Nothing here blocks or
 /// calls back. A <see cref="ProtocolException"/> means the peer broke the protocol: close the bond with its code. Specified in docs/protocol.md.
 /// </remarks>
-public sealed class Bond
+public class Bond
 {
     /// <summary>What each end may send, over all streams, before the first MAX_DATA.</summary>
     internal const long InitialDataMaximum = 1 << 20;
@@ -80,6 +80,9 @@ public sealed class Bond
 
     internal long BufferedSendBytes => _transmitter.BufferedBytes;
 
+    /// <summary>Bytes to be sent again that nobody has taken yet, and whether any bytes wait at all.</summary>
+    internal (long Owed, bool IsWaiting) Backlog => (_transmitter.OwedBytes, _transmitter.HasUnsent);
+
     public BondStatistics Statistics => new()
     {
         BytesSent = _transmitter.NewBytes,
@@ -100,7 +103,7 @@ public sealed class Bond
     /// <param name="initialRtt">One round trip, measured by the handshake.</param>
     /// <param name="now">The current instant.</param>
     /// <exception cref="ProtocolException">The id was used before, or there are too many subflows.</exception>
-    public Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
+    public virtual Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
     {
         if (!_subflowIds.TryUse(id)) throw new ProtocolException(ProtocolError.SubflowIdReused, $"{id} was used before.");
         if (_subflows.Count >= Options.MaxSubflows) throw new ProtocolException(ProtocolError.TooManySubflows, $"A bond has at most {Options.MaxSubflows} subflows.");
@@ -113,7 +116,7 @@ public sealed class Bond
     }
 
     /// <summary>Forgets a subflow whose socket is closed; what it had not delivered goes to the others.</summary>
-    public void RemoveSubflow(Subflow subflow, Instant now)
+    public virtual void RemoveSubflow(Subflow subflow, Instant now)
     {
         if (!_subflows.Remove(subflow)) return;
         if (subflow.State == SubflowState.Active) _health.HandleAbsence(subflow, now);
@@ -124,7 +127,7 @@ public sealed class Bond
     }
 
     /// <summary>The system says this subflow's link, address or route is gone: dead at once, and the peer is told.</summary>
-    public void HandleLinkLost(Subflow subflow, SubflowReason why, Instant now)
+    public virtual void HandleLinkLost(Subflow subflow, SubflowReason why, Instant now)
     {
         if (subflow.State == SubflowState.Closed || subflow.IsLinkLost) return;
         subflow.IsLinkLost = true;
@@ -134,7 +137,7 @@ public sealed class Bond
     }
 
     /// <summary>The link is back while the connection still lives: it is tried again, and used once the peer answers on it.</summary>
-    public void HandleLinkRestored(Subflow subflow, Instant now)
+    public virtual void HandleLinkRestored(Subflow subflow, Instant now)
     {
         if (subflow.State == SubflowState.Closed || !subflow.IsLinkLost) return;
         subflow.IsLinkLost = false;
@@ -144,7 +147,7 @@ public sealed class Bond
     }
 
     /// <summary>The agent's user wants a subflow used otherwise; the relay is told, and sends accordingly too.</summary>
-    public void ChangePolicy(Subflow subflow, SubflowPolicy policy)
+    public virtual void ChangePolicy(Subflow subflow, SubflowPolicy policy, Instant now)
     {
         if (subflow.State == SubflowState.Closed || subflow.Policy == policy) return;
         subflow.Policy = policy;
@@ -153,7 +156,7 @@ public sealed class Bond
     }
 
     /// <summary>The agent's user wants the subflows used together in another way; the relay is told, and sends accordingly too.</summary>
-    public void ChangeMode(BondMode mode)
+    public virtual void ChangeMode(BondMode mode, Instant now)
     {
         if (IsClosed || Mode == mode) return;
         Mode = mode;
@@ -162,12 +165,12 @@ public sealed class Bond
     }
 
     /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
-    public void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
+    public virtual void HandleTcpSample(Subflow subflow, in TcpSample sample, Instant now) => _health.HandleTcpSample(subflow, sample, now);
 
     /// <summary>Our own clock or thread was late: silence so far blames no subflow, a path that is alone gets a longer queue, and readers are not blamed for time in which they could not read.</summary>
     /// <param name="late">How late in all since the last call; zero if only a deadline of this bond was.</param>
     /// <param name="now">The current instant.</param>
-    public void HandleClockLate(TimeSpan late, Instant now)
+    public virtual void HandleClockLate(TimeSpan late, Instant now)
     {
         _health.HandleClockLate(late, now);
         if (late <= UnforgivenLateness) return;
@@ -175,14 +178,14 @@ public sealed class Bond
     }
 
     /// <summary>The machine slept, and its clock with it: every subflow is suspect until it answers.</summary>
-    public void HandleResumedFromSuspend(Instant now) => _health.HandleResumedFromSuspend(now);
+    public virtual void HandleResumedFromSuspend(Instant now) => _health.HandleResumedFromSuspend(now);
 
     // ---------------------------------------------------------------- bytes
 
     /// <summary>Takes what a subflow received; only whole frames are consumed.</summary>
     /// <returns>The bytes consumed; the caller gives the rest, fewer than 16,384, again with more behind it.</returns>
     /// <exception cref="ProtocolException">The peer broke the protocol.</exception>
-    public int HandleReceived(Subflow subflow, ReadOnlySpan<byte> input, Instant now)
+    public virtual int HandleReceived(Subflow subflow, ReadOnlySpan<byte> input, Instant now)
     {
         var consumed = 0;
         while (!IsClosed && Frame.TryRead(input[consumed..], out var frame, out var length))
@@ -200,14 +203,14 @@ public sealed class Bond
     /// <param name="now">The current instant.</param>
     /// <param name="buffer">At least 16,384 bytes; only a fast subflow is given more than one frame of that size.</param>
     /// <returns>The bytes to write; 0 if there is nothing for this subflow now. After a result over 0 call again when they are written: a copy may then be due on another subflow, so poll the idle ones again too.</returns>
-    public int PollTransmit(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.Poll(subflow, now, buffer);
+    public virtual int PollTransmit(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.Poll(subflow, now, buffer);
 
     /// <summary>Adds to what the last <see cref="PollTransmit"/> gave, before it is written: the subflow counts as writing all along.</summary>
     /// <param name="subflow">The subflow whose write has not begun.</param>
     /// <param name="now">The current instant.</param>
     /// <param name="buffer">At least 16,384 bytes.</param>
     /// <returns>The bytes to write as well; 0 if there is nothing more.</returns>
-    public int PollMore(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.PollMore(subflow, now, buffer);
+    public virtual int PollMore(Subflow subflow, Instant now, Span<byte> buffer) => _transmitter.PollMore(subflow, now, buffer);
 
     // ---------------------------------------------------------------- time
 
@@ -222,7 +225,7 @@ public sealed class Bond
         }
     }
 
-    public void HandleTimeout(Instant now)
+    public virtual void HandleTimeout(Instant now)
     {
         if (IsClosed) return;
         _acknowledger.HandleTimeout(now);
@@ -233,7 +236,7 @@ public sealed class Bond
     // ---------------------------------------------------------------- streams
 
     /// <returns>Null if the peer allows no more streams now; <see cref="BondEventKind.StreamsAvailable"/> says when it does.</returns>
-    public StreamEndpoint? TryOpenStream(Instant now)
+    public virtual StreamEndpoint? TryOpenStream(Instant now)
     {
         if (IsClosed) return null;
         if (Streams.Opened >= Streams.OpenMaximum)
@@ -246,7 +249,7 @@ public sealed class Bond
 
     /// <summary>Takes bytes to send.</summary>
     /// <returns>How many were taken; fewer than given means <see cref="BondEventKind.StreamWritable"/> will follow.</returns>
-    public int Write(StreamEndpoint stream, ReadOnlySpan<byte> data, Instant now)
+    public virtual int Write(StreamEndpoint stream, ReadOnlySpan<byte> data, Instant now)
     {
         if (stream.SendState != SendState.Open || IsClosed) return 0;
         var taken = (int)Math.Min(data.Length, Math.Max(0, SendRoom(stream)));
@@ -265,7 +268,7 @@ public sealed class Bond
     /// </param>
     /// <param name="now">The current instant.</param>
     /// <returns>The bytes taken. If parts are left: <see cref="BondEventKind.StreamWritable"/> will follow.</returns>
-    public int Give(StreamEndpoint stream, List<ArraySegment<byte>> parts, Instant now)
+    public virtual int Give(StreamEndpoint stream, List<ArraySegment<byte>> parts, Instant now)
     {
         if (stream.SendState != SendState.Open || IsClosed) return 0;
         int whole = 0, taken = 0;
@@ -298,7 +301,7 @@ public sealed class Bond
     }
 
     /// <summary>Ends the sending direction after what was written.</summary>
-    public void Finish(StreamEndpoint stream, Instant now)
+    public virtual void Finish(StreamEndpoint stream, Instant now)
     {
         if (stream.SendState != SendState.Open || IsClosed) return;
         stream.SendState = SendState.Finishing;
@@ -307,7 +310,7 @@ public sealed class Bond
 
     /// <summary>Moves received bytes to the reader, in order, each once.</summary>
     /// <returns>The bytes copied. 0 with <see cref="ReceiveState.Open"/> and nothing readable: <see cref="BondEventKind.StreamReadable"/> will follow. An empty destination only asks for that event.</returns>
-    public int Read(StreamEndpoint stream, Span<byte> destination, Instant now)
+    public virtual int Read(StreamEndpoint stream, Span<byte> destination, Instant now)
     {
         if (stream.ReceiveState != ReceiveState.Open || IsClosed) return 0;
         return HandleRead(stream, stream.Receiving.Read(destination), now);
@@ -319,42 +322,24 @@ public sealed class Bond
     /// <param name="most">How many parts, of 8 KiB at most each.</param>
     /// <param name="now">The current instant.</param>
     /// <returns>The bytes moved; 0 as for <see cref="Read"/>.</returns>
-    public int Take(StreamEndpoint stream, List<ArraySegment<byte>> parts, int most, Instant now)
+    public virtual int Take(StreamEndpoint stream, List<ArraySegment<byte>> parts, int most, Instant now)
     {
         if (stream.ReceiveState != ReceiveState.Open || IsClosed) return 0;
         return HandleRead(stream, stream.Receiving.Take(parts, most), now);
     }
 
     /// <summary>Gives up the sending direction: what was not delivered may never be.</summary>
-    public void Reset(StreamEndpoint stream, StreamError code, Instant now)
-    {
-        if (stream.SendState is SendState.Acknowledged or SendState.Reset || IsClosed) return;
-        if (stream.StopCode == StreamError.None) stream.StopCode = code;
-        _transmitter.HandleReset(stream);
-        stream.SendState = SendState.Reset;
-        _transmitter.QueueControl(new(FrameType.Reset, stream, null));
-    }
+    public virtual void Reset(StreamEndpoint stream, StreamError code, Instant now) => GiveUpSending(stream, code);
 
     /// <summary>Gives up the receiving direction; what arrives is thrown away.</summary>
-    public void StopSending(StreamEndpoint stream, StreamError code, Instant now)
-    {
-        if (stream.ReceiveState != ReceiveState.Open || IsClosed) return;
-        stream.ResetCode = code;
-        EndReceiving(stream);
-        if (stream.FinalSize is null)
-        {
-            stream.IsStopped = true;
-            _transmitter.QueueControl(new(FrameType.StopSending, stream, null));
-        }
-        ForgetIfOver(stream);
-    }
+    public virtual void StopSending(StreamEndpoint stream, StreamError code, Instant now) => GiveUpReceiving(stream, code);
 
     // ---------------------------------------------------------------- output other than bytes
 
     public bool TryPollEvent(out BondEvent bondEvent) => _events.TryDequeue(out bondEvent);
 
     /// <summary>Ends the bond: CLOSE goes out on every subflow (poll them once more), every stream is over.</summary>
-    public void Close(ProtocolError code, string reason, Instant now) => End(code, reason, isOurs: true);
+    public virtual void Close(ProtocolError code, string reason, Instant now) => End(code, reason, isOurs: true);
 
     // ---------------------------------------------------------------- inside
 
@@ -578,7 +563,7 @@ public sealed class Bond
     {
         if (FindOrAccept(frame.Stream, now) is not { } stream || stream.SendState is SendState.Acknowledged or SendState.Reset) return;
         stream.StopCode = (StreamError)frame.Code;
-        Reset(stream, (StreamError)frame.Code, now);
+        GiveUpSending(stream, (StreamError)frame.Code);
         stream.WantsWritable = false;
         Raise(new(BondEventKind.StreamStopped, stream, Code: frame.Code));
     }
@@ -598,6 +583,28 @@ public sealed class Bond
     {
         if (frame.Version <= ModeVersion) return;
         (ModeVersion, Mode) = (frame.Version, frame.Mode);
+    }
+
+    private void GiveUpSending(StreamEndpoint stream, StreamError code)
+    {
+        if (stream.SendState is SendState.Acknowledged or SendState.Reset || IsClosed) return;
+        if (stream.StopCode == StreamError.None) stream.StopCode = code;
+        _transmitter.HandleReset(stream);
+        stream.SendState = SendState.Reset;
+        _transmitter.QueueControl(new(FrameType.Reset, stream, null));
+    }
+
+    private void GiveUpReceiving(StreamEndpoint stream, StreamError code)
+    {
+        if (stream.ReceiveState != ReceiveState.Open || IsClosed) return;
+        stream.ResetCode = code;
+        EndReceiving(stream);
+        if (stream.FinalSize is null)
+        {
+            stream.IsStopped = true;
+            _transmitter.QueueControl(new(FrameType.StopSending, stream, null));
+        }
+        ForgetIfOver(stream);
     }
 
     /// <summary>Throws away what the reader did not take and gives its windows back.</summary>
@@ -642,8 +649,8 @@ public sealed class Bond
         {
             if (stream.ReadableBytes == 0 || now - stream.UnreadSince < SlowReaderPatience) continue;
             Raise(new(BondEventKind.StreamReset, stream, Code: (ulong)StreamError.SlowReader));
-            Reset(stream, StreamError.SlowReader, now);
-            StopSending(stream, StreamError.SlowReader, now);
+            GiveUpSending(stream, StreamError.SlowReader);
+            GiveUpReceiving(stream, StreamError.SlowReader);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Bondline.Protocol;
 
 namespace Bondline.Relay;
 
@@ -42,6 +43,10 @@ public sealed record RelayOptions
     /// <summary>How long a bond without subflows is kept.</summary>
     /// <value>Default 15 minutes.</value>
     public TimeSpan KeepTime { get; init; } = TimeSpan.FromMinutes(15);
+
+    /// <summary>Where its bonds are written down. The caller ends it after the relay.</summary>
+    /// <value>Default null: they are not.</value>
+    public IBondRecord? Record { get; init; }
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 

@@ -153,6 +153,7 @@ public sealed class RelayServer : IAsyncDisposable
             KeepTime = _options.KeepTime,
             TimeProvider = _options.TimeProvider,
             Log = new TransportLog(_log),
+            Record = _options.Record,
         })
         { OnBond = ServeBondAsync };
         var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {_listening.Http.Port}.\n";

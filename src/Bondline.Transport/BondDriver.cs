@@ -31,7 +31,8 @@ internal sealed class BondDriver : IDeadlineOwner
     public BondDriver(BondRole role, BondId id, BondOptions options, TransportContext context, IBondObserver? observer)
     {
         (Id, Context, _observer) = (id, context, observer);
-        Bond = new(role, options, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+        var seed = MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        Bond = context.Record is { } record ? new RecordedBond(role, options, seed, record, context.Clock.Now) : new Bond(role, options, seed);
         _lateSeen = context.Deadlines.Late; // before there was a bond
         _silentSince = context.Clock.Now;
         _deadline = context.Deadlines.Register(this);
@@ -82,6 +83,7 @@ internal sealed class BondDriver : IDeadlineOwner
             {
                 if (End is not null) return null;
                 var now = Context.Clock.Now;
+                (Bond as RecordedBond)?.NamePath(id, path, now);
                 pump.Subflow = Bond.AddSubflow(id, policy, rtt, now);
                 pump.Subflow.Owner = pump;
                 if (isHeld) pump.Hold();
@@ -165,14 +167,14 @@ internal sealed class BondDriver : IDeadlineOwner
     });
 
     /// <summary>The subflow is used otherwise from now on, by both ends.</summary>
-    public void ChangePolicy(SubflowPump pump, SubflowPolicy policy) => Change((Pump: pump, Policy: policy), static (change, _, _) =>
+    public void ChangePolicy(SubflowPump pump, SubflowPolicy policy) => Change((Pump: pump, Policy: policy), static (change, _, now) =>
     {
-        if (!change.Pump.IsOver) change.Pump.Driver.Bond.ChangePolicy(change.Pump.Subflow, change.Policy);
+        if (!change.Pump.IsOver) change.Pump.Driver.Bond.ChangePolicy(change.Pump.Subflow, change.Policy, now);
     });
 
     /// <summary>The subflows are used together in another way from now on, by both ends.</summary>
     /// <param name="newest">Asked under the lock, so that of two changes at once the later one stays.</param>
-    public void ChangeMode(Func<BondMode> newest) => Change((Driver: this, Newest: newest), static (change, _, _) => change.Driver.Bond.ChangeMode(change.Newest()));
+    public void ChangeMode(Func<BondMode> newest) => Change((Driver: this, Newest: newest), static (change, _, now) => change.Driver.Bond.ChangeMode(change.Newest(), now));
 
     /// <returns>Bytes consumed.</returns>
     /// <exception cref="ProtocolException">The peer broke the protocol: the bond must end.</exception>

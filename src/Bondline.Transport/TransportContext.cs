@@ -1,13 +1,16 @@
+using Bondline.Protocol;
+
 namespace Bondline.Transport;
 
 /// <summary>What all bonds of one link or host share.</summary>
 internal sealed class TransportContext : IDisposable
 {
-    public TransportContext(TimeProvider timeProvider, INetworkPlatform platform, ITransportLog log)
+    public TransportContext(TimeProvider timeProvider, INetworkPlatform platform, ITransportLog log, IBondRecord? record = null)
     {
         Clock = new(timeProvider);
         Platform = platform;
         Log = log;
+        Record = record;
         Deadlines = new(Clock, () => platform.BootTime, log);
     }
 
@@ -16,6 +19,9 @@ internal sealed class TransportContext : IDisposable
     public INetworkPlatform Platform { get; }
 
     public ITransportLog Log { get; }
+
+    /// <summary>Where bonds are written down; null if they are not.</summary>
+    public IBondRecord? Record { get; }
 
     public DeadlineThread Deadlines { get; }
 

@@ -17,12 +17,16 @@ internal sealed record FuzzTarget(string Name, FuzzAction Run)
         new("client-hello", ClientHelloTarget.Run),
         new("netlink", NetlinkTarget.Run),
         new("proxy", ProxyTarget.Run),
+        new("portal", PortalTarget.Run),
+        new("name-answer", NameAnswerTarget.Run),
+        new("request-head", RequestHeadTarget.Run),
         new("response-head", ResponseHeadTarget.Run),
         new("chunks", ChunkTarget.Run),
         new("settings", SettingsTarget.Run),
         new("arguments", ArgumentTarget.Run),
         new("folder", FolderTarget.Run),
         new("engine", EngineTarget.Run),
+        new("record", RecordTarget.Run),
     ];
 
     public static FuzzTarget? Find(string name) => All.FirstOrDefault(target => target.Name == name);

@@ -31,10 +31,15 @@ internal static class Program
     }
 
     /// <summary>Under afl-fuzz runs input after input in one process; without it, standard input once.</summary>
+    /// <remarks>afl-fuzz starts the program before it has written the first input. Read too early that one is empty, and where a target does nothing without a first byte, no counter moves: afl-fuzz then takes the program for one without counters. So nothing stands for one zero byte.</remarks>
     private static void Fuzz(FuzzTarget target)
     {
         var buffer = new byte[MaxInputLength];
-        Fuzzer.Run(stream => target.Run(buffer.AsSpan(0, stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false))));
+        Fuzzer.Run(stream =>
+        {
+            var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
+            target.Run(length == 0 ? [0] : buffer.AsSpan(0, length));
+        });
     }
 
     /// <returns>How many inputs are findings.</returns>

@@ -10,12 +10,14 @@ public sealed class RandomScenario
     private readonly bool _redials;
     private TimeSpan _faultsUntil;
 
-    public RandomScenario(ulong seed)
+    /// <param name="seed">Of everything.</param>
+    /// <param name="record">Where both bonds are written down, if they are.</param>
+    public RandomScenario(ulong seed, IBondRecord? record = null)
     {
         _random = new(seed ^ 0x5EED_0B0D);
         MakePaths();
         var window = _random.Chance(0.7) ? 64 << 10 : (int)_random.Spread(16 * 1024, 256 * 1024);
-        _network = new(seed, _paths, MakeOptions(window), MakeOptions(window), _random.Chance(0.5) ? 128 * 1024 : Frame.MaxLength);
+        _network = new(seed, _paths, MakeOptions(window), MakeOptions(window), _random.Chance(0.5) ? 128 * 1024 : Frame.MaxLength, record);
         if (_random.Chance(0.5)) _network.Agent.TimerLateness = _random.Between(TimeSpan.Zero, TimeSpan.FromMilliseconds(4));
         if (_random.Chance(0.5)) _network.Relay.TimerLateness = _random.Between(TimeSpan.Zero, TimeSpan.FromMilliseconds(4));
         _redials = _random.Chance(0.5);
@@ -221,14 +223,14 @@ public sealed class RandomScenario
             var (mode, policy, path) = ((BondMode)_random.Below(4), (SubflowPolicy)_random.Below(4), _paths[_random.Below(_paths.Count)]);
             if (_random.Chance(0.5))
             {
-                _network.At(at, () => _network.Agent.Do((bond, _) => bond.ChangeMode(mode)));
+                _network.At(at, () => _network.Agent.Do((bond, now) => bond.ChangeMode(mode, now)));
                 continue;
             }
             _network.At(at, () =>
             {
                 path.Policy = policy;
                 foreach (var connection in ConnectionsOf(path))
-                    if (_network.Agent.SubflowOf(connection) is { } subflow) _network.Agent.Do((bond, _) => bond.ChangePolicy(subflow, policy));
+                    if (_network.Agent.SubflowOf(connection) is { } subflow) _network.Agent.Do((bond, now) => bond.ChangePolicy(subflow, policy, now));
             });
         }
         Extend(at);

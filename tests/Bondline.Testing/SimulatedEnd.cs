@@ -23,11 +23,11 @@ public sealed class SimulatedEnd : IEventTarget
     private Instant _frozenSince;
     private TimeSpan _slept;
 
-    internal SimulatedEnd(SimulatedNetwork network, BondRole role, BondOptions options, int recordLength, ulong seed)
+    internal SimulatedEnd(SimulatedNetwork network, BondRole role, BondOptions options, int recordLength, ulong seed, IBondRecord? record)
     {
         _network = network;
         _record = new byte[recordLength];
-        Bond = new(role, options, seed);
+        Bond = record is null ? new Bond(role, options, seed) : new RecordedBond(role, options, seed, record, Now);
     }
 
     public Bond Bond { get; }

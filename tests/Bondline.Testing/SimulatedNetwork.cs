@@ -15,7 +15,8 @@ public sealed class SimulatedNetwork
     /// <param name="agentOptions">The agent's limits; the default ones if null.</param>
     /// <param name="relayOptions">The relay's; the agent's if null.</param>
     /// <param name="recordLength">What a driver offers to fill at once.</param>
-    public SimulatedNetwork(ulong seed, IReadOnlyList<SimulatedPath> paths, BondOptions? agentOptions = null, BondOptions? relayOptions = null, int recordLength = 128 * 1024)
+    /// <param name="record">Where both bonds are written down, if they are: the agent's is the first.</param>
+    public SimulatedNetwork(ulong seed, IReadOnlyList<SimulatedPath> paths, BondOptions? agentOptions = null, BondOptions? relayOptions = null, int recordLength = 128 * 1024, IBondRecord? record = null)
     {
         _seed = seed;
         Random = new(seed);
@@ -23,8 +24,8 @@ public sealed class SimulatedNetwork
         Segments = new();
         agentOptions ??= BondOptions.Default;
         relayOptions ??= agentOptions;
-        Agent = new(this, BondRole.Agent, agentOptions with { Segments = Segments }, recordLength, seed);
-        Relay = new(this, BondRole.Relay, relayOptions with { Segments = Segments }, recordLength, ~seed);
+        Agent = new(this, BondRole.Agent, agentOptions with { Segments = Segments }, recordLength, seed, record);
+        Relay = new(this, BondRole.Relay, relayOptions with { Segments = Segments }, recordLength, ~seed, record);
         foreach (var path in paths) Join(path);
         Started = Now;
     }

@@ -50,6 +50,7 @@ public sealed class TunnelAgent
             Mode = _options.Mode,
             TimeProvider = _options.TimeProvider,
             Log = _options.Log,
+            Record = _options.Record,
         });
         var budgets = new BudgetKeeper(_options.Budgets, _options.Settings, _options.TimeProvider, _observer.Problem) { Carried = link.BytesCarried, HoldBack = link.HoldBack };
         budgets.Begin();

@@ -52,6 +52,10 @@ public sealed record TunnelAgentOptions
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public ITransportLog Log { get; init; } = SilentTransportLog.Instance;
+
+    /// <summary>Where its bonds are written down. The caller ends it after the agent.</summary>
+    /// <value>Default null: they are not.</value>
+    public IBondRecord? Record { get; init; }
 }
 
 /// <summary>One tunnel to ask the relay for.</summary>

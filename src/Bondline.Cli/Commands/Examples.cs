@@ -25,6 +25,7 @@ internal static class Examples
             "bondline http 3000 --paths eth0,wlan0:backup      these networks only, Wi-Fi if Ethernet fails",
             "bondline http 3000 --paths wlan0,usb0:metered=500MB/day  a budget for the phone, kept over restarts",
             "bondline http 3000 --mode redundant               every byte over every network: nothing pauses when one fails",
+            "bondline http 3000 --record today.bond            write down what the bond does, for bondline replay",
             "bondline http 3000 --json                         one JSON object a line, for scripts",
         ],
         { Name: "tcp" } =>
@@ -43,6 +44,12 @@ internal static class Examples
             "bondline help http                                what the command http takes",
             "bondline help auth-expired                        what an error means and what to do",
             "bondline help exit-codes                          what the exit codes mean",
+        ],
+        { Name: "replay" } =>
+        [
+            "bondline replay today.bond                        what was out of the ordinary, with reasons",
+            "bondline replay today.bond --writes --from 61 --to 62  why each frame of that second took its network",
+            "bondline replay relay.bond --bond 3 --json        one agent of a relay's record, for scripts",
         ],
         { Name: "relay" } =>
         [

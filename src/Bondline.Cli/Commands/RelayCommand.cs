@@ -37,7 +37,10 @@ internal static class RelayCommand
         var maxBody = new Option<long?>("--max-body-bytes") { Description = "Of the body of an HTTP visitor's request; by default any size.", HelpName = "N" };
         var idle = new Option<int?>("--idle-timeout") { Description = "End HTTP requests and WebSockets over which nothing passes for so long; by default never.", HelpName = "SECONDS" };
 
+        var recording = new RecordOptions();
+
         var command = new Command("relay", "Run a relay: the public side of tunnels.") { domain, listen, https, http, tcp, data, maxHeaders, maxBody, idle };
+        recording.AddTo(command);
         command.Add(RelayTokenCommand.Create(host, data));
         command.Add(RelayCaCommand.Create(host, data));
         command.SetAction(line =>
@@ -57,7 +60,7 @@ internal static class RelayCommand
                     IdleTimeout = line.GetValue(idle) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 },
             };
-            return GuardAsync(() => RunAsync(host, line, options));
+            return GuardAsync(() => RunAsync(host, line, options, recording.Read(line)));
         });
         return command;
     }
@@ -76,7 +79,7 @@ internal static class RelayCommand
         }
     }
 
-    private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options)
+    private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options, RecordSettings? recording)
     {
         SystemCheck.Require(NetworkPlatform.System, isRelay: true);
         host.Stop.Listen();
@@ -85,7 +88,8 @@ internal static class RelayCommand
             MinLevel = LogLevel.Warning, // of the libraries too
             Rules = { new LoggerFilterRule(null, "Bondline", line.GetValue(CommonOptions.Verbose) ? LogLevel.Debug : LogLevel.Warning, null) },
         });
-        await using var relay = new RelayServer(options, loggers);
+        using var record = recording?.Open(why => host.Error.WriteLine($"warning: recording has ended, the relay goes on: {why}"));
+        await using var relay = new RelayServer(options with { Record = record }, loggers);
         Task check = Task.CompletedTask, statistics = Task.CompletedTask;
         await relay.RunAsync(
             started =>

@@ -20,9 +20,12 @@ internal sealed class TunnelOptions
 
     public Option<bool> Lan { get; } = new("--lan") { Description = "Without a relay: a URL for the machines of the local network; the screen begins with its QR code." };
 
+    public RecordOptions Record { get; } = new();
+
     public void AddTo(Command command)
     {
         foreach (var option in (Option[])[Paths, Mode, Carrier, Takeover, Lan]) command.Add(option);
+        Record.AddTo(command);
     }
 
     /// <exception cref="CommandException">A value is wrong, or this version has not got it.</exception>
@@ -32,7 +35,7 @@ internal sealed class TunnelOptions
             throw carrier == "mptcp"
                 ? new CommandException("not-available", "this version has not got --carrier mptcp", "Use --carrier bond, which bonds the same networks in the program itself")
                 : new CommandException("usage", $"\"{carrier}\" is no carrier", "Use --carrier auto or --carrier bond");
-        return new(PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), line.GetValue(Takeover), line.GetValue(Lan));
+        return new(PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), line.GetValue(Takeover), line.GetValue(Lan), Record.Read(line));
     }
 
     private static BondMode ParseMode(string? text)
@@ -44,4 +47,4 @@ internal sealed class TunnelOptions
 }
 
 /// <summary>The values of <see cref="TunnelOptions"/>.</summary>
-internal sealed record TunnelSettings(PathRules Paths, BondMode Mode, bool IsTakeover, bool IsLan);
+internal sealed record TunnelSettings(PathRules Paths, BondMode Mode, bool IsTakeover, bool IsLan, RecordSettings? Record);

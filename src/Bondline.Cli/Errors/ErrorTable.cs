@@ -11,6 +11,8 @@ internal static class ErrorTable
         ["local-unreachable"] = ExitCode.Failure,
         ["local-untrusted"] = ExitCode.Failure,
         ["relay-unreachable"] = ExitCode.Failure,
+        ["record-unusable"] = ExitCode.Failure,
+        ["record-differs"] = ExitCode.Failure,
         ["usage"] = ExitCode.Usage,
         ["join-url-invalid"] = ExitCode.Usage,
         ["not-available"] = ExitCode.Usage,

@@ -38,6 +38,9 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>What the agent is given as <c>--mode</c>; null: nothing.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>What the relay is given besides; counts from its next start on.</summary>
+    public IReadOnlyList<string> RelayArguments { get; set; } = [];
+
     /// <summary>What a program needs to be an agent of this lab's relay; what is added counts from the next start on.</summary>
     public Dictionary<string, string> AgentEnvironment => _environment;
 
@@ -66,13 +69,17 @@ public sealed class BondedLab : ILabTunnel
     public async Task StartRelayAsync()
     {
         Relay = LabProcess.Start(Network.Relay, Network.Program,
-            ["relay", "--listen", $"{LabNetwork.Address}", "--https-port", $"{TlsPort}", "--http-port", $"{HttpPort}", "--tcp-ports", "7000-7099", "--domain", "lab.test", "--data", Path.Combine(_folder.FullName, "relay"), "--json", "--stats"],
+            ["relay", "--listen", $"{LabNetwork.Address}", "--https-port", $"{TlsPort}", "--http-port", $"{HttpPort}", "--tcp-ports", "7000-7099", "--domain", "lab.test", "--data", Path.Combine(_folder.FullName, "relay"), "--json", "--stats", .. RelayArguments],
             _environment);
         await Relay.WaitForLineAsync("\"listening\"", StartLimit);
         if (_environment.ContainsKey("BONDLINE_RELAY")) return;
         var created = await LabProcess.RunAsync(Network.Relay, Network.Program, ["relay", "token", "create", "lab", "--data", Path.Combine(_folder.FullName, "relay"), "--host", $"{LabNetwork.Address}:{TlsPort}"]);
         _environment["BONDLINE_RELAY"] = created.ThrowIfFailed("bondline relay token create").Output.Trim();
     }
+
+    /// <summary>The root certificate behind the relay's <c>https://</c> addresses, as PEM.</summary>
+    public async Task<string> RootAsync() =>
+        (await LabProcess.RunAsync(Network.Relay, Network.Program, ["relay", "ca", "--quiet", "--data", Path.Combine(_folder.FullName, "relay")])).ThrowIfFailed("bondline relay ca").Output;
 
     /// <summary>Starts the agent afresh and waits until it uses every link.</summary>
     public async Task OpenAsync(params int[] localPorts)

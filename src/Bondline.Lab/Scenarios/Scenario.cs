@@ -104,14 +104,32 @@ public static class Scenario
     public static async Task<RecordResult> RecordsAsync(ILabPeer lab, Flow flow, Fault fault, string link, TimeSpan length)
     {
         await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendRecords, TrafficRole.ReceiveRecords);
+        return (await RecordsAsync(lab, [traffic.Receiver], fault, link, length))[0];
+    }
+
+    /// <summary>The same both ways at once, up and down: the fault is one and the same.</summary>
+    public static async Task<IReadOnlyList<RecordResult>> RecordsBothWaysAsync(ILabTunnel lab, Fault fault, string link, TimeSpan length)
+    {
+        await using var up = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendRecords) { IsHashed = false, Listen = AnyLocal });
+        await using var down = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.ReceiveRecords) { IsHashed = false, Listen = AnyLocal });
+        await lab.OpenAsync([up.Port, down.Port]);
+        await using var fromLaptop = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveRecords) { IsHashed = false, Connect = lab.Visit(up.Port) });
+        await using var toLaptop = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.SendRecords) { IsHashed = false, Connect = lab.Visit(down.Port) });
+        return await RecordsAsync(lab, [fromLaptop, down], fault, link, length);
+    }
+
+    private static async Task<IReadOnlyList<RecordResult>> RecordsAsync(ILabPeer lab, IReadOnlyList<LabTraffic> receivers, Fault fault, string link, TimeSpan length)
+    {
         await Task.Delay(TimeSpan.FromSeconds(3));
-        var normal = (await traffic.Receiver.ReportAsync()).Records!;
+        var normal = await ReportAsync();
         await BeginAsync(lab.Network[link], fault);
         await Task.Delay(length);
         await EndAsync(lab.Network[link], fault);
         await Task.Delay(TimeSpan.FromSeconds(2));
-        var report = (await traffic.Receiver.ReportAsync()).Records!;
-        return new(report.LongestSilence.Length / 1000.0, report.MostBeyondNormal / 1000.0, report.Normal / 1000.0, normal.Latency.P99 / 1000.0, report.Records);
+        var reports = await ReportAsync();
+        return [.. reports.Zip(normal, (report, before) => new RecordResult(report.LongestSilence.Length / 1000.0, report.MostBeyondNormal / 1000.0, report.Normal / 1000.0, before.Latency.P99 / 1000.0, report.Records))];
+
+        async Task<RecordReport[]> ReportAsync() => [.. (await Task.WhenAll(receivers.Select(receiver => receiver.ReportAsync()))).Select(report => report.Records!)];
     }
 
     /// <summary>Bulk while a fault of <paramref name="length"/> happens to a link, and the link's share from one second after it is over.</summary>

@@ -44,6 +44,8 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>Written and not yet acknowledged, over all streams.</summary>
     public long BufferedBytes { get; private set; }
 
+    public long OwedBytes => _owed.Bytes;
+
     public bool HasUnsent => _unsent > 0 || _owed.Count > 0;
 
     /// <summary>When an idle subflow should be polled again because the one its bytes were left to is stuck in a write.</summary>

@@ -42,7 +42,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
         _mode = options.Mode;
-        _context = new(options.TimeProvider, options.Platform, options.Log);
+        _context = new(options.TimeProvider, options.Platform, options.Log, options.Record);
         _resolver = new(options.Platform, options.Proxies);
         _nat64 = new(options.Platform);
         _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));

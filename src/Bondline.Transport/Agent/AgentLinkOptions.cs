@@ -38,4 +38,8 @@ public sealed record AgentLinkOptions
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public ITransportLog Log { get; init; } = SilentTransportLog.Instance;
+
+    /// <summary>Where its bonds are written down. The caller ends it after the link.</summary>
+    /// <value>Default null: they are not.</value>
+    public IBondRecord? Record { get; init; }
 }

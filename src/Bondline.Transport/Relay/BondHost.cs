@@ -34,7 +34,7 @@ public sealed class BondHost : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options;
-        _context = new(options.TimeProvider, options.Platform, options.Log);
+        _context = new(options.TimeProvider, options.Platform, options.Log, options.Record);
         _tls = SubflowSocket.CreateRelayOptions(options.Identity);
         _keyHash = SubflowSocket.HashKey(options.Identity);
         _admission = new(options.MaxHandshakes, options.MaxHandshakesPerSource);

@@ -51,4 +51,8 @@ public sealed record BondHostOptions
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
     public ITransportLog Log { get; init; } = SilentTransportLog.Instance;
+
+    /// <summary>Where its bonds are written down. The caller ends it after the host.</summary>
+    /// <value>Default null: they are not.</value>
+    public IBondRecord? Record { get; init; }
 }

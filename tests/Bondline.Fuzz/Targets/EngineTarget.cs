@@ -82,7 +82,7 @@ internal static class EngineTarget
                     else end.Wake();
                     break;
                 default:
-                    if (detail % 2 == 0) _network.Agent.Do((bond, _) => bond.ChangeMode((BondMode)(argument % 4)));
+                    if (detail % 2 == 0) _network.Agent.Do((bond, now) => bond.ChangeMode((BondMode)(argument % 4), now));
                     else ChangePolicy(path, (SubflowPolicy)(argument % 4));
                     break;
             }
@@ -149,7 +149,7 @@ internal static class EngineTarget
         {
             path.Policy = policy;
             foreach (var connection in On(path))
-                if (_network.Agent.SubflowOf(connection) is { } subflow) _network.Agent.Do((bond, _) => bond.ChangePolicy(subflow, policy));
+                if (_network.Agent.SubflowOf(connection) is { } subflow) _network.Agent.Do((bond, now) => bond.ChangePolicy(subflow, policy, now));
         }
 
         private SimulatedConnection[] On(SimulatedPath path) => [.. _network.Connections.Where(connection => connection.Path == path)];

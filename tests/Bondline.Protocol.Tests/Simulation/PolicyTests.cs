@@ -39,7 +39,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
     public void The_least_latency_keeps_a_copy_of_small_frames_on_the_next_path()
     {
         var net = new SimulatedNetwork(seed: 62, Lab.Three);
-        net.Agent.Do((bond, _) => bond.ChangeMode(BondMode.LowestLatency));
+        net.Agent.Do((bond, now) => bond.ChangeMode(BondMode.LowestLatency, now));
         var (run, meter) = Records(net, bytes: 200);
         net.RunFor(Settled);
         var next = net.Connections[1].BytesDelivered(Direction.Up);
@@ -74,7 +74,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
     public void Backup_only_sends_nothing_twice()
     {
         var net = new SimulatedNetwork(seed: 64, Lab.Three);
-        net.Agent.Do((bond, _) => bond.ChangeMode(BondMode.BackupOnly));
+        net.Agent.Do((bond, now) => bond.ChangeMode(BondMode.BackupOnly, now));
         Records(net, bytes: 200);
         net.RunFor(Settled);
         Assert.Equal(0, net.Agent.Bond.Statistics.BytesDuplicated);
@@ -116,7 +116,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
     public void Redundant_sends_what_fits_over_every_path_and_loses_none_of_it(BondRole sender)
     {
         var net = new SimulatedNetwork(seed: 65, Lab.Three);
-        net.Agent.Do((bond, _) => bond.ChangeMode(BondMode.Redundant));
+        net.Agent.Do((bond, now) => bond.ChangeMode(BondMode.Redundant, now));
         var run = net.Open(sender, new() { IsEndless = true });
         var meter = net.Measure(run.ToPeer);
         net.Repeat(run.ToPeer, 12_500, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(10)); // 10 Mbit/s
@@ -191,7 +191,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
 
         void Change(SubflowPolicy policy, params int[] paths)
         {
-            foreach (var path in paths) net.Agent.Do((bond, _) => bond.ChangePolicy(net.Agent.SubflowOf(net.Connections[path])!, policy));
+            foreach (var path in paths) net.Agent.Do((bond, now) => bond.ChangePolicy(net.Agent.SubflowOf(net.Connections[path])!, policy, now));
             net.RunFor(TimeSpan.FromSeconds(1));
         }
     }
@@ -213,7 +213,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
 
         void Change(BondMode mode)
         {
-            net.Agent.Do((bond, _) => bond.ChangeMode(mode));
+            net.Agent.Do((bond, now) => bond.ChangeMode(mode, now));
             net.RunFor(TimeSpan.FromSeconds(1));
             Assert.Equal(mode, net.Relay.Bond.Mode);
         }
@@ -224,7 +224,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
     {
         var net = new SimulatedNetwork(seed: 69, [Lab.Ethernet]);
         net.Cut(net.Connections[0]);
-        net.Agent.Do((bond, _) => bond.ChangeMode(BondMode.BackupOnly));
+        net.Agent.Do((bond, now) => bond.ChangeMode(BondMode.BackupOnly, now));
         net.Join(net.Paths[0]);
         net.RunFor(TimeSpan.FromSeconds(1));
         Assert.Equal(BondMode.BackupOnly, net.Relay.Bond.Mode);
@@ -234,7 +234,7 @@ public sealed class PolicyTests(ITestOutputHelper output)
     private static SimulatedNetwork Start(BondMode mode, SimulatedPath[] paths, BondRole sender, out Flow flow)
     {
         var net = new SimulatedNetwork(seed: 61, paths);
-        net.Agent.Do((bond, _) => bond.ChangeMode(mode));
+        net.Agent.Do((bond, now) => bond.ChangeMode(mode, now));
         flow = net.Open(sender, Lab.Bulk).ToPeer;
         net.RunFor(Settled);
         return net;
