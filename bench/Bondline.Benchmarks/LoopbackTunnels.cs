@@ -83,13 +83,17 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
     }
 
     /// <summary>An nginx that answers every request with a few bytes, or passes it on to another port.</summary>
-    public void StartWebServer(int port, int? next = null)
+    public void StartWebServer(int port, int? next = null) =>
+        Start("/usr/sbin/nginx", "-c", WriteFile($"nginx-{port}.conf", WebServerSettings(port, next, Path($"nginx-{port}.pid"))));
+
+    /// <summary>What nginx is told for <see cref="StartWebServer"/>.</summary>
+    public static string WebServerSettings(int port, int? next, string pidFile)
     {
         var location = next is null ? "return 200 \"hello\\n\";" : "proxy_pass http://next; proxy_http_version 1.1; proxy_set_header Connection \"\";";
-        var settings = WriteFile($"nginx-{port}.conf", $$"""
+        return $$"""
             worker_processes 1;
             daemon off;
-            pid {{WriteFile($"nginx-{port}.pid", "")}};
+            pid {{pidFile}};
             error_log /dev/null;
             events { worker_connections 1024; }
             http {
@@ -98,8 +102,7 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
               {{(next is null ? "" : $"upstream next {{ server 127.0.0.1:{next}; keepalive 64; keepalive_requests 100000000; }}")}}
               server { listen 127.0.0.1:{{port}}; location / { {{location}} } }
             }
-            """);
-        Start("/usr/sbin/nginx", "-c", settings);
+            """;
     }
 
     public string WriteFile(string name, string text)
