@@ -13,6 +13,7 @@ using Bondline.Linux;
 namespace Bondline.EndToEnd;
 
 /// <summary>Networks that stand in the way (docs/networks.md): what each of them is told apart by, and that the others carry on.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class HostileNetworkTests
 {

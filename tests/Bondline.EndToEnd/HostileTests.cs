@@ -8,6 +8,7 @@ using static Bondline.EndToEnd.HostilePeer;
 namespace Bondline.EndToEnd;
 
 /// <summary>Bad input at the real relay: one clear error for whoever sent it, nothing for anybody else, bounded memory.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class HostileTests(AttackedRelay relay) : IClassFixture<AttackedRelay>
 {

@@ -3,6 +3,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>The five shapes of the kernel's own test of MPTCP's sum, simult_flows.sh: its rates, its delays, and its short queues, given there in packets.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "long")]
 public class KernelShapeTests
 {

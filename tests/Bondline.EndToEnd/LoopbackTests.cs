@@ -3,6 +3,7 @@ using Bondline.Benchmarks;
 namespace Bondline.EndToEnd;
 
 /// <summary>Where no network limits it, the program is faster than <c>ssh -R</c>, measured by turns in the same run.</summary>
+[Collection(typeof(OneAtATime))]
 public sealed class LoopbackTests
 {
     private const int Turns = 5;

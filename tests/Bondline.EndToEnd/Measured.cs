@@ -51,6 +51,7 @@ internal static class Measured
 
     private static async Task<(T Result, TimeSpan Late)> BesideControlAsync<T>(string what, Func<Task<T>> measure)
     {
+        if (TestContext.Current.TestCollection?.TestCollectionClassName != typeof(OneAtATime).FullName) throw new InvalidOperationException($"A class that measures belongs to {nameof(OneAtATime)}.");
         using var ticker = new ControlTicker();
         var result = await measure();
         var late = ticker.MostLate;

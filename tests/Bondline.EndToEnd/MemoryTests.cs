@@ -3,6 +3,7 @@ using Bondline.Benchmarks;
 namespace Bondline.EndToEnd;
 
 /// <summary>What waits costs the program memory. The lower bounds are for measurements that missed what they should have measured.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class MemoryTests
 {

@@ -7,6 +7,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>A web tunnel has its name back when the agent or the relay was killed; the port's turn is in <see cref="SurvivalTests"/>.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class NameTests : IAsyncDisposable
 {

@@ -6,6 +6,7 @@ using Bondline.Linux;
 namespace Bondline.EndToEnd;
 
 /// <summary>Relay, agent and tunnel run by a user without any right, over IPv4 and over IPv6, bonded over two links of which one falls silent.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class OrdinaryUserTests : IDisposable
 {

@@ -5,6 +5,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>What <c>--paths</c> says holds, and a path that cannot work says why.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public class PathTests
 {

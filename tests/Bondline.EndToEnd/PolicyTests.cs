@@ -5,6 +5,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>What policies and modes do to the bytes of each link and to the silence when the link in use fails; what a budget does to a metered one.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public class PolicyTests
 {

@@ -7,6 +7,7 @@ namespace Bondline.EndToEnd;
 /// Under CUBIC both sides use it, as no link loses a byte but by a full queue. Where the machine is on BBR, plain connections use that, and so do the sender's and
 /// receiver's own; our subflows leave it for CUBIC until bytes are lost, which is what users there get (docs/decisions/cubic-until-loss.md).
 /// </remarks>
+[Collection(typeof(OneAtATime))]
 public class RateTests
 {
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(5), Duration = TimeSpan.FromSeconds(10);

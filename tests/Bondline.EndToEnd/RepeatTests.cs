@@ -3,6 +3,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>The bounds of <see cref="FaultTests"/>, five times each and under both congestion controls; the median must hold them.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "long")]
 public class RepeatTests
 {

@@ -8,6 +8,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>The live screen as a person meets it: in a terminal, while networks fail.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class ScreenTests : IAsyncDisposable
 {

@@ -5,6 +5,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>How long somebody waits who has just typed a command. The bounds are for the native program.</summary>
+[Collection(typeof(OneAtATime))]
 [Trait("Mode", "normal")]
 public sealed class StartTests : IDisposable
 {

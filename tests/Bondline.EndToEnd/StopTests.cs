@@ -7,6 +7,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>Ctrl-C as a shell sends it, to an agent with its own relay whose visitor is connected.</summary>
+[Collection(typeof(OneAtATime))]
 public sealed class StopTests : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);

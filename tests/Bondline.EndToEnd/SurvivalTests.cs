@@ -5,6 +5,7 @@ using Bondline.Lab;
 namespace Bondline.EndToEnd;
 
 /// <summary>Every byte, once, in order, whatever happens: all links gone, programs killed, links that lose, jitter and flap.</summary>
+[Collection(typeof(OneAtATime))]
 public class SurvivalTests
 {
     private const long MostGrowthBytes = 32 << 20;
@@ -17,43 +18,6 @@ public class SurvivalTests
 
     /// <summary>What <see cref="LinksFor"/> knows.</summary>
     public static TheoryData<string> BadLinks => ["loss", "jitter", "mtu", "flaps", "skew"];
-
-    [Fact]
-    public async Task Every_stream_goes_on_after_all_links_were_silent()
-    {
-        var (silence, bytes, idle) = IsLong ? (TimeSpan.FromSeconds(60), 1L << 30, 100) : (TimeSpan.FromSeconds(10), 64L << 20, 20);
-        await using var lab = await BondedLab.StartAsync();
-        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
-        await lab.OpenAsync(echo.Port, Later.Port);
-        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Later, Bytes = bytes });
-        await using var hold = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Hold) { Connect = lab.Visit(echo.Port), Connections = idle });
-        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Later.Port) });
-        await receiver.ReportAsync(atLeast: bytes / 8);
-        foreach (var link in lab.Network.Links) await link.SilenceAsync();
-        await receiver.ReportAsync(lasting: silence);
-        await lab.Network["usb0"].HealAsync();
-        await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds(bytes * 8 / 15e6 + 60));
-        Assert.Equal(idle, (await hold.ReportAsync()).Hold!.Alive);
-    }
-
-    [Fact]
-    [Trait("Mode", "long")]
-    public async Task Every_stream_goes_on_after_the_agent_was_stopped_for_half_a_minute()
-    {
-        const long bytes = 256 << 20;
-        await using var lab = await BondedLab.StartAsync();
-        await using var echo = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.Echo) { Listen = AnyLocal });
-        await lab.OpenAsync(echo.Port, Later.Port);
-        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Later, Bytes = bytes });
-        await using var hold = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.Hold) { Connect = lab.Visit(echo.Port), Connections = 100 });
-        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Later.Port) });
-        await receiver.ReportAsync(atLeast: bytes / 8);
-        await lab.Agent.SignalAsync("STOP");
-        await receiver.ReportAsync(lasting: TimeSpan.FromSeconds(30));
-        await lab.Agent.SignalAsync("CONT");
-        await AssertSameAsync(sender, receiver, TimeSpan.FromSeconds((bytes * 8 / 50e6) + 30));
-        Assert.Equal(100, (await hold.ReportAsync()).Hold!.Alive);
-    }
 
     [Fact]
     public async Task A_killed_agent_gets_its_port_back_at_once()
@@ -182,7 +146,8 @@ public class SurvivalTests
         _ => LabOptions.StandardLinks,
     };
 
-    private static async Task AssertSameAsync(LabTraffic sender, LabTraffic receiver, TimeSpan limit)
+    /// <summary>Waits until both have finished: what came is what was sent.</summary>
+    internal static async Task AssertSameAsync(LabTraffic sender, LabTraffic receiver, TimeSpan limit)
     {
         var received = await receiver.WaitForAsync("finished", limit);
         var sent = await sender.WaitForAsync("finished", limit);

@@ -10,22 +10,19 @@ internal sealed class WebPrograms : IAsyncDisposable
 {
     public const int Port = 9200;
 
-    private const string Http2 = "--http2-prior-knowledge";
     private const int Megabyte = 1_000_000;
 
-    private static readonly string Samples = Path.Combine(AppContext.BaseDirectory, "Bondline.Samples");
+    public static readonly string Samples = Path.Combine(AppContext.BaseDirectory, "Bondline.Samples");
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-programs-");
     private readonly BondedLab _lab;
     private readonly int _bulkBytes;
     private LabProcess? _service;
+    private CurlComparison _curl = null!;
 
     private WebPrograms(BondedLab lab, int bulkBytes) => (_lab, _bulkBytes) = (lab, bulkBytes);
 
-    /// <summary>Where the service is: at the agent, and for visitors.</summary>
-    private (NetworkNamespace Inside, string Url) Direct => (_lab.Network.Laptop, $"http://127.0.0.1:{Port}");
-
-    private (NetworkNamespace Inside, string Url) Tunnel => (_lab.Network.Relay, _lab.Urls.Single().Value);
+    private string Url => _lab.Urls.Single().Value;
 
     /// <summary>Starts the service, and the agent that leads to it.</summary>
     public static async Task<WebPrograms> StartAsync(BondedLab lab, int bulkMegabytes)
@@ -58,14 +55,16 @@ internal sealed class WebPrograms : IAsyncDisposable
             ("a download", [$"/bytes/{_bulkBytes}"]),
             ("a chunked download", [$"/bytes/{5 * Megabyte}?chunked"]),
             ("a download with a limited rate", ["--limit-rate", "2M", $"/bytes/{10 * Megabyte}"]),
-            ("a download over h2", [Http2, $"/bytes/{10 * Megabyte}"]),
+            ("a download over HTTP/2", [CurlComparison.Http2, $"/bytes/{10 * Megabyte}"]),
+            ("a download over TLS", [CurlComparison.Tls, $"/bytes/{10 * Megabyte}"]),
             ("an upload", ["--data-binary", $"@{upload}", "-H", "Content-Type: application/octet-stream", "/digest"]),
             ("an upload with Expect", ["--upload-file", small, "-H", "Expect: 100-continue", "/digest"]),
             ("a chunked upload", ["--upload-file", small, "-H", "Transfer-Encoding: chunked", "/digest"]),
-            ("an upload over h2", [Http2, "--upload-file", small, "/digest"]),
+            ("an upload over HTTP/2", [CurlComparison.Http2, "--upload-file", small, "/digest"]),
+            ("an upload over TLS", [CurlComparison.Tls, "--upload-file", small, "/digest"]),
             ("events", ["--no-buffer", $"/events/{events}"]),
         ];
-        var differences = await Task.WhenAll([.. asked.Select(one => CompareCurlAsync(one.Name, one.Curl)), CompareWebSocketsAsync(), CompareGitAsync(), AbortAsync()]);
+        var differences = await Task.WhenAll([.. asked.Select(one => _curl.CompareAsync(one.Name, one.Curl)), CompareWebSocketsAsync(), CompareGitAsync(), AbortAsync()]);
         return [.. differences.OfType<string>()];
     }
 
@@ -87,42 +86,24 @@ internal sealed class WebPrograms : IAsyncDisposable
         await _service.WaitForLineAsync("listening", TimeSpan.FromSeconds(20));
         await _lab.StartAgentAsync(1, ["http", $"{Port}", "--name", "shop"]);
         await _lab.WaitForAllPathsAsync();
-    }
-
-    private async Task<string?> CompareCurlAsync(string name, string[] arguments)
-    {
-        var asking = CurlAsync(Direct, $"{name} direct", [.. arguments.Where(argument => argument != Http2)]); // an ordinary service speaks HTTP/1.1 without TLS
-        var (tunnel, direct) = (await CurlAsync(Tunnel, $"{name} tunnel", arguments), await asking);
-        if (tunnel.Error.Length > 0 || direct.Error.Length > 0) return $"{name}: curl says {direct.Error} {tunnel.Error}";
-        return direct.Digest == tunnel.Digest ? null : $"{name}: {direct.Length} bytes directly, {tunnel.Length} other ones through the tunnel";
-    }
-
-    private async Task<(string Digest, long Length, string Error)> CurlAsync((NetworkNamespace Inside, string Url) at, string name, string[] arguments)
-    {
-        var file = InFolder(name.Replace(' ', '-'));
-        var result = await LabProcess.RunAsync(at.Inside, "curl", ["--silent", "--show-error", "--max-time", "280", .. at == Tunnel ? ToRelay : [], "--output", file, .. arguments[..^1], at.Url + arguments[^1]]);
-        if (result.ExitCode != 0) return ("", 0, $"({result.ExitCode}) {result.Error.Trim()}");
-        var isText = arguments.Contains("--include") || arguments.Contains("--head");
-        if (isText) await File.WriteAllLinesAsync(file, (await File.ReadAllLinesAsync(file)).Where(line => !line.StartsWith("Date:", StringComparison.Ordinal)));
-        await using var stream = File.OpenRead(file);
-        return (Convert.ToHexString(await SHA256.HashDataAsync(stream)), stream.Length, "");
+        _curl = await CurlComparison.CreateAsync(_lab, _folder.FullName);
     }
 
     private async Task<string?> CompareWebSocketsAsync()
     {
-        var result = await LabProcess.RunAsync(Tunnel.Inside, Samples, ["websocket", $"ws://{LabNetwork.Address}:{BondedLab.HttpPort}/echo", new Uri(Tunnel.Url).Host]);
+        var result = await LabProcess.RunAsync(_lab.Network.Relay, Samples, ["websocket", $"ws://{LabNetwork.Address}:{BondedLab.HttpPort}/echo", new Uri(Url).Host]);
         return result.ExitCode == 0 ? null : $"WebSockets: {result.Error.Trim()}";
     }
 
     private async Task<string?> CompareGitAsync()
     {
-        string[] tunnel = ["-c", $"http.curloptResolve={new Uri(Tunnel.Url).Host}:{BondedLab.HttpPort}:{LabNetwork.Address}"];
+        string[] tunnel = ["-c", $"http.curloptResolve={new Uri(Url).Host}:{BondedLab.HttpPort}:{LabNetwork.Address}"];
         try
         {
-            await GitAsync(Tunnel.Inside, [.. tunnel, "clone", "--quiet", $"{Tunnel.Url}/git/project.git", InFolder("second")]);
+            await GitAsync(_lab.Network.Relay, [.. tunnel, "clone", "--quiet", $"{Url}/git/project.git", InFolder("second")]);
             await File.WriteAllBytesAsync(InFolder("second/pushed"), RandomNumberGenerator.GetBytes(3 * Megabyte));
             await CommitAsync("second", "Second");
-            await GitAsync(Tunnel.Inside, [.. tunnel, "-C", InFolder("second"), "push", "--quiet", "origin", "main"]);
+            await GitAsync(_lab.Network.Relay, [.. tunnel, "-C", InFolder("second"), "push", "--quiet", "origin", "main"]);
             await GitAsync(null, "-C", InFolder("git/project.git"), "fsck", "--strict");
             var (pushed, kept) = (await GitAsync(null, "-C", InFolder("second"), "rev-parse", "HEAD"), await GitAsync(null, "-C", InFolder("git/project.git"), "rev-parse", "main"));
             Directory.Delete(InFolder("second"), recursive: true);
@@ -139,15 +120,13 @@ internal sealed class WebPrograms : IAsyncDisposable
     {
         for (var i = 0; i < 5; i++)
         {
-            var aborted = await LabProcess.RunAsync(Tunnel.Inside, "curl", ["--silent", "--max-time", "1", .. ToRelay, "--limit-rate", "1M", "--output", "/dev/null", $"{Tunnel.Url}/bytes/{100 * Megabyte}"]);
+            var aborted = await LabProcess.RunAsync(_lab.Network.Relay, "curl", ["--silent", "--max-time", "1", .. CurlComparison.ToRelay, "--limit-rate", "1M", "--output", "/dev/null", $"{Url}/bytes/{100 * Megabyte}"]);
             if (aborted.ExitCode != 28) return $"an abort: curl ended with {aborted.ExitCode}";
-            var next = await LabProcess.RunAsync(Tunnel.Inside, "curl", ["--silent", "--max-time", "60", .. ToRelay, $"{Tunnel.Url}/hello"]);
+            var next = await LabProcess.RunAsync(_lab.Network.Relay, "curl", ["--silent", "--max-time", "60", .. CurlComparison.ToRelay, $"{Url}/hello"]);
             if (next.Output != "hello\n") return $"after an abort: \"{next.Output}\" {next.Error}";
         }
         return null;
     }
-
-    private static string[] ToRelay => ["--connect-to", $"::{LabNetwork.Address}:", "--noproxy", "*"];
 
     private async Task<string> UploadFileAsync(string name, int bytes)
     {
