@@ -50,6 +50,7 @@ internal sealed class AgentTunnel(ulong id, TunnelRequest request) : IAsyncDispo
         {
             Http = Target.Scheme == TargetScheme.H2c ? HttpVersions.Http2 : SpeaksHttp2 ? HttpVersions.Both : null,
             HostHeader = request.HostHeader,
+            MayRename = request.MayRename ? true : null,
         };
 
     public ValueTask DisposeAsync() => _folder is { IsValueCreated: true } ? _folder.Value.DisposeAsync() : ValueTask.CompletedTask;

@@ -64,4 +64,8 @@ public sealed record TunnelAgentOptions
 /// <param name="RemotePort">The relay's port of a TCP tunnel; null leaves it to the relay.</param>
 /// <param name="HostHeader">The Host that the service of an HTTP tunnel sees; null for the one the visitor asked for.</param>
 /// <param name="IsInsecure">Takes any certificate from a service behind TLS.</param>
-public sealed record TunnelRequest(LocalTarget Target, string? Name = null, int? RemotePort = null, string? HostHeader = null, bool IsInsecure = false);
+public sealed record TunnelRequest(LocalTarget Target, string? Name = null, int? RemotePort = null, string? HostHeader = null, bool IsInsecure = false)
+{
+    /// <summary>Nobody chose <see cref="Name"/>: where it belongs to another token, the relay may give a similar one.</summary>
+    public bool MayRename { get; init; }
+}

@@ -32,7 +32,8 @@ internal static class HttpCommand
             var hostValue = line.GetValue(hostHeader);
             if (hostValue is not (null or Rewrite) && !HostValue.IsValid(hostValue)) throw new CommandException("usage", $"--host-header {hostValue} is no host", "Give HOST, HOST:PORT or the word rewrite");
             if (given is not null && parsed.Count > 1) throw new CommandException("usage", "--name with several targets", "Start one bondline per name, or leave --name out");
-            TunnelRequest Request(LocalTarget target, string? name) => new(target, name, HostHeader: hostValue == Rewrite ? target.OwnHost : hostValue, IsInsecure: line.GetValue(insecure));
+            TunnelRequest Request(LocalTarget target, string? name) =>
+                new(target, name, HostHeader: hostValue == Rewrite ? target.OwnHost : hostValue, IsInsecure: line.GetValue(insecure)) { MayRename = given is null };
             return TunnelRun.StartAsync(host, line, options.Read(line), nameOf => [.. parsed.Select(target => Request(target, given ?? nameOf(target.Key)))]);
         });
         return command;

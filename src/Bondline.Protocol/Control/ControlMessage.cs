@@ -50,6 +50,9 @@ public sealed record RegisterTunnel(ulong Tunnel, TunnelKind Kind, string? Name 
 
     /// <summary>HTTP: the Host it is to see; null for the visitor's.</summary>
     public string? HostHeader { get; init; }
+
+    /// <summary>HTTP: nobody chose <see cref="Name"/>; if it belongs to another token, a similar one will do.</summary>
+    public bool? MayRename { get; init; }
 }
 
 /// <summary>Agent to relay: take no more visitors.</summary>

@@ -143,6 +143,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     private async Task<ControlMessage> RegisterNameAsync(ITunnelHolder holder, RegisterTunnel request)
     {
         var name = request.Name ?? NameFor(holder, request);
+        if (request.MayRename == true && ownership.OwnerOf(name) is { } other && other != holder.TokenId) name = NameBeside(name, holder);
         if (TunnelName.Problem(name) is { } problem) return Refuse(request, "name-invalid", $"The name \"{Shorten(name)}\" {problem}.");
         if (ownership.OwnerOf(name) is { } owner && owner != holder.TokenId) return Refuse(request, "name-taken", $"The name \"{name}\" belongs to another token.");
         if (_byName.TryGetValue(name, out var live) && Objection(live, holder, request, $"The name \"{name}\"") is { } objection) return Refuse(request, "name-taken", objection);
@@ -272,6 +273,13 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
     // Agents name their tunnels; one that does not gets a name that stays the same.
     private static string NameFor(ITunnelHolder holder, RegisterTunnel request) =>
         $"t-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{holder.TokenId} {holder.Instance} {request.Local}")).AsSpan(0, 4))}";
+
+    // The same on every attempt, so that the URL stays.
+    private static string NameBeside(string name, ITunnelHolder holder)
+    {
+        var suffix = $"-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{holder.TokenId} {name}")).AsSpan(0, 3))}";
+        return name[..Math.Min(name.Length, TunnelName.MaxLength - suffix.Length)] + suffix;
+    }
 
     private static string UrlOf(string host, int port) => port == 80 ? $"http://{Bracketed(host)}" : $"http://{Bracketed(host)}:{port}";
 

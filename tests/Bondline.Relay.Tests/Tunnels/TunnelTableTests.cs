@@ -141,6 +141,32 @@ public sealed class TunnelTableTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_made_up_name_that_is_another_tokens_gets_a_suffix_that_stays()
+    {
+        var longest = new string('a', TunnelName.MaxLength);
+        foreach (var wanted in (string[])["calm-otter", longest])
+        {
+            var owner = new Holder(_token);
+            var agent = new Holder(_otherToken);
+            await _table.RegisterAsync(owner, Http(1, wanted));
+            var given = Assert.IsType<TunnelReady>(await _table.RegisterAsync(agent, Http(1, wanted) with { MayRename = true })).Name!;
+            Assert.Matches($"^{wanted[..Math.Min(wanted.Length, 56)]}-[0-9a-f]{{6}}$", given);
+            Assert.Same(agent, _table.Find($"{given}.lab.test")?.Holder);
+            Assert.Same(owner, _table.Find($"{wanted}.lab.test")?.Holder);
+            await _table.RemoveAsync(agent);
+            Assert.Equal(given, Assert.IsType<TunnelReady>(await _table.RegisterAsync(agent, Http(1, wanted) with { MayRename = true })).Name);
+        }
+    }
+
+    [Fact]
+    public async Task A_made_up_name_that_is_free_or_its_own_tokens_stays_as_it_is()
+    {
+        var agent = new Holder(_token);
+        Assert.Equal("calm-otter", Assert.IsType<TunnelReady>(await _table.RegisterAsync(agent, Http(1, "calm-otter") with { MayRename = true })).Name);
+        Assert.Equal("name-taken", Assert.IsType<TunnelRefused>(await _table.RegisterAsync(new Holder(_token), Http(1, "calm-otter") with { MayRename = true })).Code);
+    }
+
+    [Fact]
     public async Task A_tcp_tunnel_opens_its_port_and_closes_it_with_the_bond()
     {
         var agent = new Holder(_token);
