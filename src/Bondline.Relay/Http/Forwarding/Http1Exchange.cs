@@ -20,8 +20,8 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
     private IdleWatch? _idle;
     private bool _hasAnswered, _isSent;
 
-    /// <summary>Nothing of it can have had an effect that counts: the service closed the connection instead of answering, and no body went with the request.</summary>
-    public bool MayBeRepeated => !_hasAnswered && !_head.HasBody && !context.RequestAborted.IsCancellationRequested;
+    /// <summary>The service closed the connection instead of answering, no body went with the request, and being served twice it does what it does once (RFC 9110 section 9.2.2).</summary>
+    public bool MayBeRepeated => !_hasAnswered && !_head.HasBody && IsIdempotent(context.Request.Method) && !context.RequestAborted.IsCancellationRequested;
 
     /// <summary>Runs until the response is written, up to what Kestrel sends itself at the end of a request.</summary>
     /// <param name="hostHeader">The Host the service sees; null for the one the visitor asked for.</param>
@@ -193,6 +193,9 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
             request.Dispose();
         }
     }
+
+    private static bool IsIdempotent(string method) =>
+        HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsPut(method) || HttpMethods.IsDelete(method) || HttpMethods.IsTrace(method);
 
     private static void WriteChunk(in ReadOnlySequence<byte> data, ByteWriter to)
     {

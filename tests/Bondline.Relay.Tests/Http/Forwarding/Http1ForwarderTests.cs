@@ -98,8 +98,13 @@ public sealed class Http1ForwarderTests
         Assert.Equal(3, connections);
     }
 
-    [Fact]
-    public async Task An_upload_does_not_go_out_again()
+    [Theory]
+    [InlineData("POST", "body")]
+    [InlineData("PUT", "body")]
+    [InlineData("POST", "")]
+    [InlineData("PATCH", "")]
+    [InlineData("BREW", "")]
+    public async Task What_may_have_an_effect_does_not_go_out_again(string method, string body)
     {
         var requests = 0;
         await using var edge = await VisitedEdge.StartAsync(["shop"], async (stream, _) =>
@@ -109,7 +114,8 @@ public sealed class Http1ForwarderTests
         });
         using var client = edge.Client(HttpVersion.Version11);
         Assert.Equal("hello", await client.GetStringAsync("/", Stop));
-        using var answer = await client.PostAsync("/", new StringContent("body"), Stop);
+        using var request = new HttpRequestMessage(new(method), "/") { Content = new StringContent(body) };
+        using var answer = await client.SendAsync(request, Stop);
         Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
         Assert.Equal(2, requests);
     }
