@@ -23,6 +23,9 @@ public sealed class BondReplay
     /// <summary>As many as a relay has.</summary>
     private const int MaxBondsAtOnce = 20_000;
 
+    /// <summary>Microseconds: the time between any two instants is a <see cref="TimeSpan"/>, with room for what the engine adds.</summary>
+    private const long LatestInstant = long.MaxValue / TimeSpan.TicksPerMicrosecond / 2;
+
     private readonly Dictionary<int, ReplayedBond> _running = [];
     private readonly HashSet<int> _ended = [];
     private readonly List<ReplayResult> _results = [];
@@ -78,7 +81,7 @@ public sealed class BondReplay
 
     private void Apply(BondInput input)
     {
-        if (input.At is < 0 or > long.MaxValue / 2) throw new FormatException("an instant beyond all times");
+        if (input.At is < 0 or > LatestInstant) throw new FormatException("an instant beyond all times");
         if (input.Call == BondCall.Begin)
         {
             if (_running.Count >= MaxBondsAtOnce) throw new FormatException("more bonds at once than a relay has");

@@ -135,6 +135,7 @@ public sealed partial class ReplayTests(ITestOutputHelper output)
     [InlineData("{\"at\":1,\"bond\":1}")]
     [InlineData("{\"at\":-1,\"bond\":1,\"call\":\"timeout\"}")]
     [InlineData("{\"at\":9223372036854775807,\"bond\":1,\"call\":\"timeout\"}")]
+    [InlineData("{\"at\":1000000000000300000,\"bond\":1,\"call\":\"timeout\"}")]
     [InlineData("{\"at\":1,\"bond\":9,\"call\":\"timeout\"}")]
     [InlineData("{\"at\":1,\"bond\":1,\"call\":\"explode\"}")]
     [InlineData("{\"at\":1,\"bond\":1,\"call\":3}")]
