@@ -46,13 +46,28 @@ publish() {
 }
 
 out=.build/$kind.$began
-trap 'rm -rf "$out" "$stamp"' EXIT
+exec 8>&2
+ticker=
+# Runs a command whose output goes elsewhere; on a terminal it shows for how long.
+timed() {
+    [ -t 8 ] || { "$@" 8>&-; return; }
+    while sleep 1; do printf '\rbondline: %s s ' $(($(date +%s) - began)) >&8; done 9>&- &
+    ticker=$!
+    status=0
+    "$@" 8>&- || status=$?
+    kill "$ticker" 2>/dev/null || true
+    ticker=
+    printf '\r\033[K' >&8
+    return "$status"
+}
+
+trap '[ -z "$ticker" ] || kill "$ticker"; rm -rf "$out" "$stamp"' EXIT
 trap 'exit 130' INT TERM
 
 built=
 if [ "$kind" = native ]; then
     say "building the program (native code, about a minute, once)"
-    if publish -p:Native=true >.build/native.log 2>&1; then
+    if timed publish -p:Native=true >.build/native.log 2>&1; then
         built=native
     else
         say "the native build failed (see $root/.build/native.log); building for the JIT instead"
@@ -60,7 +75,7 @@ if [ "$kind" = native ]; then
 fi
 if [ -z "$built" ]; then
     [ "$kind" = native ] || say "building the program (for the JIT${BONDLINE_BUILD:+, as BONDLINE_BUILD says}; with clang or gcc installed it would be native code)"
-    if ! publish --self-contained false >.build/jit.log 2>&1; then
+    if ! timed publish --self-contained false >.build/jit.log 2>&1; then
         grep -E '(error|warning) [A-Z]+[0-9]+:|error :' .build/jit.log | sort -u | head -n 20 || true
         die "the build failed; all of its output is in $root/.build/jit.log"
     fi
