@@ -216,7 +216,7 @@ public sealed class RelayServer : IAsyncDisposable
         {
             var where = _options.Listen is null ? $"port {port}" : $"{new IPEndPoint(_options.Listen, port)}";
             var next = error.SocketErrorCode == SocketError.AccessDenied
-                ? $"Allow it with \"sudo setcap cap_net_bind_service=+ep {Environment.ProcessPath}\", or take another: {alternative}"
+                ? $"Allow it with \"sudo setcap cap_net_bind_service=+ep {Environment.ProcessPath}\", again after each update, or take another: {alternative}"
                 : $"See who has it with \"ss -ltnp\", or take another: {alternative}";
             throw new RelayException("listen-refused", $"cannot listen on {where}: {error.Message.TrimEnd('.')}", next);
         }

@@ -29,6 +29,9 @@ internal sealed class PathActivity(string name)
 
     public SubflowPolicy Policy { get; private set; }
 
+    /// <summary>How much of its budget is used, 0 to 1; null without one.</summary>
+    public double? BudgetUsed { get; set; }
+
     public TimeSpan? Rtt { get; private set; }
 
     public long Sent { get; private set; }

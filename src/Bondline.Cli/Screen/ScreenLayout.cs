@@ -149,6 +149,8 @@ internal sealed class ScreenLayout(ScreenView view, int width, int height, Termi
         var (mark, ascii, text, style) = path.State switch
         {
             not PathState.Active when path.IsPaused => ("○", "-", "paused", Style.Dim),
+            PathState.Active when path.BudgetUsed is { } used && width >= MediumWidth =>
+                ("●", "*", string.Create(CultureInfo.InvariantCulture, $"{Math.Min(Math.Floor(used * 100), 100):0} % used"), used < 0.9 ? Style.Good : Style.Warning),
             PathState.Active => ("●", "*", Policy(path.Policy), Style.Good),
             PathState.Suspect => ("◐", "?", "silent", Style.Warning),
             PathState.Connecting => ("◌", ".", "connecting", Style.Warning),

@@ -166,6 +166,8 @@ internal sealed class ScreenModel
             _connections = statistics.Streams;
             (_sent, _received) = (statistics.Bytes.BytesSent, statistics.Bytes.BytesReceived);
             foreach (var path in _paths.Values) path.Count(statistics.Subflows.Where(subflow => subflow.Path == path.Name));
+            foreach (var use in statistics.Budgets)
+                if (_paths.TryGetValue(use.Budget.Path, out var path)) path.BudgetUsed = (double)use.UsedBytes / use.Budget.Bytes;
             var timestamp = _time.GetTimestamp();
             if (_time.GetElapsedTime(_secondBegan, timestamp) is var lasted && lasted >= TimeSpan.FromSeconds(1))
             {
@@ -214,7 +216,7 @@ internal sealed class ScreenModel
         var trouble = report.State == PathState.Active ? null : string.Join("; ", new[] { since, why }.OfType<string>());
         return new(
             path.Name, report.Medium, report.State, path.Policy, trouble, path.Rtt, path.UpBitsPerSecond, path.DownBitsPerSecond, path.Sent + path.Received, (double)(path.Sent + path.Received) / total, path.History)
-        { IsPaused = path.IsPaused };
+        { IsPaused = path.IsPaused, BudgetUsed = path.BudgetUsed };
     }
 
     private void TellAbsence(PathActivity path, DateTimeOffset now)

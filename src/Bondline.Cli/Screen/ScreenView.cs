@@ -87,6 +87,9 @@ internal sealed record PathView(
 {
     /// <summary>The user does not want it used for now.</summary>
     public bool IsPaused { get; init; }
+
+    /// <summary>How much of its budget is used, 0 to 1; null without one.</summary>
+    public double? BudgetUsed { get; init; }
 }
 
 /// <summary>A network that is not used, and why.</summary>

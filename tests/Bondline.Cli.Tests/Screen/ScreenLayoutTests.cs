@@ -68,6 +68,18 @@ public sealed partial class ScreenLayoutTests
         }
     }
 
+    [Theory]
+    [InlineData(0.0, 80, "* 0 % used ")]
+    [InlineData(0.439, 80, "* 43 % used ")]
+    [InlineData(0.9999, 80, "* 99 % used ")]
+    [InlineData(7, 80, "* 100 % used ")]
+    [InlineData(0.5, 40, "* metered ")]
+    public void A_budget_shows_how_much_of_it_is_used(double used, int width, string state)
+    {
+        var path = Path("usb0", InterfaceMedium.Phone) with { Policy = SubflowPolicy.Metered, BudgetUsed = used, Rtt = TimeSpan.FromMilliseconds(60.1) };
+        Assert.Contains(ScreenLayout.Compose(View() with { Paths = [path] }, width, 24, Poor), line => Plain(line).Contains(state, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Numbers_that_grow_move_nothing()
     {

@@ -137,6 +137,15 @@ public sealed class ScreenModelTests
         Assert.InRange(view.LeftOut.Count, 1, 64);
     }
 
+    [Fact]
+    public void What_is_used_of_a_budget_is_shown_with_its_network()
+    {
+        Start("eth0", "usb0");
+        var budget = new PathBudget("usb0", 1000, BudgetPeriod.Day);
+        _model.Sample(new(default, 0, []) { Budgets = [new(budget, 250), new(budget with { Path = "gone0" }, 1)] });
+        Assert.Equal([null, 0.25], _model.View().Paths.Select(path => path.BudgetUsed));
+    }
+
     private string LastEvent() => _model.View().Events[^1].Text;
 
     private void Start(params string[] paths)
