@@ -137,7 +137,7 @@ public sealed class RelayServer : IAsyncDisposable
         Undo(door);
         _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, _log)
         {
-            Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http.IdleTimeout),
+            Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http),
         };
         var certificates = new VisitorCertificates(_authority!, _listening.Domain, publicHost, name => _tunnels.Find(name) is not null, _options.TimeProvider);
         Undo(certificates);

@@ -18,6 +18,9 @@ public sealed record HttpLimits
     /// <value>Default null: never; a bond may stand still and go on.</value>
     public TimeSpan? IdleTimeout { get; init; }
 
+    /// <summary>By which it is measured for services of HTTP/1.1, and how long their connections are idle.</summary>
+    internal TimeProvider Time { get; init; } = TimeProvider.System;
+
     internal IEnumerable<string> Problems()
     {
         if (MaxHeaderBytes is < 4 << 10 or > 1 << 20) yield return $"--max-header-bytes is {MaxHeaderBytes}; it must be between 4096 and 1048576";

@@ -14,17 +14,17 @@ internal sealed class HttpTunnel : Tunnel
     private readonly Http1Forwarder _http1;
     private readonly Lazy<Http2Forwarder> _http2;
 
-    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name, TimeSpan? idleTimeout) : this(holder, request, url, idleTimeout) => Name = name;
+    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, string name, HttpLimits limits) : this(holder, request, url, limits) => Name = name;
 
     /// <summary>A tunnel with a port: <paramref name="listener"/> is bound and owned from here on, <paramref name="visitors"/> takes what arrives there.</summary>
-    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, TimeSpan? idleTimeout, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
-        : this(holder, request, url, idleTimeout) => _acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
+    public HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, HttpLimits limits, Socket listener, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log)
+        : this(holder, request, url, limits) => _acceptor = new Acceptor(listener, socket => visitors(this, socket), connections, log);
 
-    private HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, TimeSpan? idleTimeout) : base(holder, request, url)
+    private HttpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, HttpLimits limits) : base(holder, request, url)
     {
         _speaks = request.Http ?? HttpVersions.Http1;
-        _http1 = new((visitor, stop) => OpenStreamAsync(StreamKind.Http, visitor, stop), request.HostHeader, idleTimeout, TimeProvider.System);
-        _http2 = new(() => new((visitor, stop) => OpenStreamAsync(StreamKind.Http2, visitor, stop), request.HostHeader, idleTimeout, isSecure: _speaks == HttpVersions.Both)); // only a service behind TLS speaks both
+        _http1 = new((visitor, stop) => OpenStreamAsync(StreamKind.Http, visitor, stop), request.HostHeader, limits.IdleTimeout, limits.Time);
+        _http2 = new(() => new((visitor, stop) => OpenStreamAsync(StreamKind.Http2, visitor, stop), request.HostHeader, limits.IdleTimeout, isSecure: _speaks == HttpVersions.Both)); // only a service behind TLS speaks both
     }
 
     /// <summary>The label before the domain; null if the tunnel has a port instead.</summary>

@@ -15,8 +15,8 @@ namespace Bondline.Relay;
 /// <param name="Listen">Where ports are opened; null: on every address.</param>
 /// <param name="TcpPorts">The ports there are.</param>
 /// <param name="HttpPort">The port in the URLs of names.</param>
-/// <param name="IdleTimeout">Ends requests over which nothing passes for so long; null: none.</param>
-internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort, TimeSpan? IdleTimeout);
+/// <param name="Limits">For requests.</param>
+internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Listen, PortRange TcpPorts, int HttpPort, HttpLimits Limits);
 
 /// <summary>The live tunnels: who has which name and port now, and who may take it over.</summary>
 /// <remarks>
@@ -150,7 +150,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         if (!ownership.TryTake(name, holder.TokenId, _byName.ContainsKey)) return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} names in use; no more are given.");
         if (live is not null) await SupersedeAsync(live, holder);
 
-        var tunnel = new HttpTunnel(holder, request, UrlOf($"{name}.{Settings.Domain}", Settings.HttpPort), name, Settings.IdleTimeout);
+        var tunnel = new HttpTunnel(holder, request, UrlOf($"{name}.{Settings.Domain}", Settings.HttpPort), name, Settings.Limits);
         _byName[name] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, name, null);
@@ -205,7 +205,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         }
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
             ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, connections, log)
-            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), Settings.IdleTimeout, listener, visitors, connections, log);
+            : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), Settings.Limits, listener, visitors, connections, log);
         _byPort[port] = tunnel;
         Add(tunnel);
         return new TunnelReady(request.Tunnel, tunnel.Url, null, port);

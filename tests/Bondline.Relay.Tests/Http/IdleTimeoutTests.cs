@@ -1,10 +1,11 @@
 using System.Text;
+using System.Threading.Channels;
 using Bondline.Transport;
 using Xunit;
 
 namespace Bondline.Relay.Tests;
 
-/// <summary><c>--idle-timeout</c> on what stays open for long.</summary>
+/// <summary><c>--idle-timeout</c> on what stays open for long; its clock is moved by the test.</summary>
 public sealed class IdleTimeoutTests
 {
     private const string Upgrade = "GET / HTTP/1.1\r\nHost: shop.lab.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -12,7 +13,9 @@ public sealed class IdleTimeoutTests
     private const string Switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     private const string EventStream = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1), Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1), Patience = TimeSpan.FromSeconds(20);
+
+    private readonly ManualTime _time = new();
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -34,12 +37,12 @@ public sealed class IdleTimeoutTests
                 left.SetResult();
                 throw;
             }
-        }, new HttpLimits { IdleTimeout = Limit });
+        }, new HttpLimits { IdleTimeout = Limit, Time = _time });
         await using var visitor = await edge.ConnectAsync();
         await visitor.WriteAsync(Encoding.ASCII.GetBytes(request), Stop);
-        var answer = await VisitedEdge.ReadToEndAsync(visitor);
-        Assert.StartsWith(response.Split("\r\n")[0], answer, StringComparison.Ordinal);
-        Assert.DoesNotContain("\r\n0\r\n", answer, StringComparison.Ordinal); // never made to look whole
+        Assert.StartsWith(response.Split("\r\n")[0], await VisitedEdge.ReadHeadAsync(visitor), StringComparison.Ordinal);
+        _time.Advance(Limit);
+        Assert.Equal("", await VisitedEdge.ReadToEndAsync(visitor)); // never made to look whole
         await left.Task.WaitAsync(Patience, Stop);
     }
 
@@ -49,19 +52,26 @@ public sealed class IdleTimeoutTests
     public async Task What_speaks_now_and_then_goes_on(string request, string response, string word)
     {
         const int words = 40;
+        var wanted = Channel.CreateUnbounded<bool>();
         await using var edge = await VisitedEdge.StartAsync(["shop"], async (stream, _) =>
         {
             await stream.WriteAsync(Encoding.ASCII.GetBytes(response), Stop);
-            using var often = new PeriodicTimer(Limit / 20);
-            for (var i = 0; i < words && await often.WaitForNextTickAsync(Stop); i++) await stream.WriteAsync(Encoding.ASCII.GetBytes(word), Stop);
+            while (await wanted.Reader.WaitToReadAsync(Stop) && wanted.Reader.TryRead(out bool _)) await stream.WriteAsync(Encoding.ASCII.GetBytes(word), Stop);
             await stream.WriteAsync(Encoding.ASCII.GetBytes("0\r\n\r\n"), Stop);
             await stream.CompleteWritesAsync();
-        }, new HttpLimits { IdleTimeout = Limit });
+        }, new HttpLimits { IdleTimeout = Limit, Time = _time });
         await using var visitor = await edge.ConnectAsync();
         await visitor.WriteAsync(Encoding.ASCII.GetBytes(request.Replace("\r\nAccept:", "\r\nConnection: close\r\nAccept:", StringComparison.Ordinal)), Stop);
-        var answer = await VisitedEdge.ReadToEndAsync(visitor);
-        Assert.EndsWith("0\r\n\r\n", answer, StringComparison.Ordinal);
-        var body = answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
-        Assert.Equal(words, body.Count(letter => letter == 'x'));
+        await VisitedEdge.ReadHeadAsync(visitor);
+        var one = new byte[1];
+        for (var i = 0; i < words; i++)
+        {
+            Assert.True(wanted.Writer.TryWrite(true));
+            while (one[0] != 'x') await visitor.ReadExactlyAsync(one, Stop).AsTask().WaitAsync(Patience, Stop);
+            one[0] = 0;
+            _time.Advance(0.9 * Limit);
+        }
+        wanted.Writer.Complete();
+        Assert.EndsWith("0\r\n\r\n", await VisitedEdge.ReadToEndAsync(visitor), StringComparison.Ordinal);
     }
 }

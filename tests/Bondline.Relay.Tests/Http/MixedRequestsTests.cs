@@ -130,7 +130,7 @@ public sealed class MixedRequestsTests
         var (way, tag, length) = (Enum.Parse<Way>(target[1]), target[2], int.Parse(target[3], CultureInfo.InvariantCulture));
         if (way == Way.EarlyAnswer)
         {
-            await AnswerAsync(tag, Body(tag, length), isChunked: false); // what comes of the body is not read as a request: the relay does not use this connection again
+            await AnswerAsync(tag, Body(tag, length), isChunked: false, "Connection: close\r\n"); // what comes of the body is not read as a request
             await stream.CompleteWritesAsync();
             await stream.CopyToAsync(Stream.Null, Stop);
             return;
@@ -162,9 +162,9 @@ public sealed class MixedRequestsTests
                 break;
         }
 
-        async Task AnswerAsync(string tag, byte[] body, bool isChunked)
+        async Task AnswerAsync(string tag, byte[] body, bool isChunked, string more = "")
         {
-            await WriteAsync($"HTTP/1.1 200 OK\r\nX-Tag: {tag}\r\n{(isChunked ? "Transfer-Encoding: chunked" : $"Content-Length: {body.Length}")}\r\n\r\n");
+            await WriteAsync($"HTTP/1.1 200 OK\r\n{more}X-Tag: {tag}\r\n{(isChunked ? "Transfer-Encoding: chunked" : $"Content-Length: {body.Length}")}\r\n\r\n");
             if (!isChunked)
             {
                 await stream.WriteAsync(body, Stop);

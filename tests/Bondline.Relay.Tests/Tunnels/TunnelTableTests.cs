@@ -266,7 +266,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
             return Task.CompletedTask;
         }, new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
-            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, Timeout.InfiniteTimeSpan),
+            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, new()),
         };
         _tables.Add(open);
         return open;

@@ -73,10 +73,10 @@ internal sealed class UpgradedExchange(HttpContext context, LocalConnection conn
     {
         do
         {
+            idle?.Restart();
             var unread = connection.Unread;
             if (!unread.IsEmpty) await visitor.WriteAsync(unread);
             connection.Consume(unread.Length);
-            idle?.Restart();
         }
         while (await connection.FillAsync() > 0);
     }
