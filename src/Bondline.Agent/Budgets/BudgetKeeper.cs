@@ -1,7 +1,7 @@
 namespace Bondline.Agent;
 
 /// <summary>Counts what metered networks carry, keeps it over restarts, and holds a network back whose budget is used up.</summary>
-/// <remarks>Counted four times a second and saved every five seconds: a crash forgets five seconds at most, and a budget is overdrawn by what a network carries in a quarter of one. Not thread safe but for <see cref="Uses"/>.</remarks>
+/// <remarks>Counted four times a second and saved every five seconds and whenever a budget is used up: a crash forgets five seconds at most and never that nothing is left, and a budget is overdrawn by what a network carries in a quarter of one. Not thread safe but for <see cref="Uses"/>.</remarks>
 internal sealed class BudgetKeeper
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.25), SaveInterval = TimeSpan.FromSeconds(5);
@@ -75,10 +75,11 @@ internal sealed class BudgetKeeper
             account.Unsaved += framed + framed / HeadersShare;
         }
         var now = _time.GetUtcNow();
-        if ((now - _savedAt).Duration() >= SaveInterval) // the clock may be set back
+        var isDue = (now - _savedAt).Duration() >= SaveInterval; // the clock may be set back
+        if (isDue) _savedAt = now;
+        foreach (var account in _accounts)
         {
-            _savedAt = now;
-            foreach (var account in _accounts) Save(account);
+            if (isDue || UseOf(account).IsUsedUp) Save(account);
         }
         Judge();
     }
@@ -99,15 +100,17 @@ internal sealed class BudgetKeeper
         for (var i = 0; i < _accounts.Length; i++)
         {
             var account = _accounts[i];
-            var use = new BudgetUse(account.Budget, (account.Kept ?? new(Today, 0, 0)).Add(account.Unsaved, Today).Of(account.Budget.Period, Today));
+            var use = UseOf(account);
             _accounts[i].Use = use;
-            var isUsedUp = use.UsedBytes >= account.Budget.Bytes;
-            if (isUsedUp == account.IsUsedUp) continue;
-            account.IsUsedUp = isUsedUp;
-            HoldBack(account.Budget.Path, isUsedUp ? use.UsedUp : null);
+            if (use.IsUsedUp == account.IsUsedUp) continue;
+            account.IsUsedUp = use.IsUsedUp;
+            HoldBack(account.Budget.Path, use.IsUsedUp ? use.UsedUp : null);
         }
         Volatile.Write(ref _uses, [.. _accounts.Select(account => account.Use)]);
     }
+
+    private BudgetUse UseOf(Account account) =>
+        new(account.Budget, (account.Kept ?? new(Today, 0, 0)).Add(account.Unsaved, Today).Of(account.Budget.Period, Today));
 
     private DateOnly Today => DateOnly.FromDateTime(_time.GetLocalNow().DateTime);
 

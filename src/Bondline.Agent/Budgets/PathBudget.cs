@@ -21,6 +21,8 @@ public readonly record struct PathBudget(string Path, long Bytes, BudgetPeriod P
 /// <summary>A budget and what is used of it in the period of now.</summary>
 public readonly record struct BudgetUse(PathBudget Budget, long UsedBytes)
 {
+    internal bool IsUsedUp => UsedBytes >= Budget.Bytes;
+
     internal string UsedUp => string.Create(
         CultureInfo.InvariantCulture,
         $"{Amount(Budget.Bytes)} of {(Budget.Period == BudgetPeriod.Day ? "today" : "this month")} are used up; again from {(Budget.Period == BudgetPeriod.Day ? "midnight" : "the first of next month")}");

@@ -83,6 +83,17 @@ public sealed class BudgetKeeperTests : IDisposable
     }
 
     [Fact]
+    public void A_crash_never_forgets_that_a_budget_is_used_up()
+    {
+        var crashed = new Run(this, Daily);
+        crashed.Carry(MB); // saves
+        _clock.Now += TimeSpan.FromSeconds(1);
+        crashed.Carry(10 * MB);
+        Assert.NotNull(crashed.HeldBack);
+        Assert.NotNull(new Run(this, Daily).HeldBack);
+    }
+
+    [Fact]
     public void Agents_that_run_together_count_together()
     {
         Run one = new(this, Daily), other = new(this, Daily);
