@@ -250,6 +250,9 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.Equal(0, await login.RunAsync("login", "@" + file));
         Assert.DoesNotContain("warning", login.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(join, login.Error, StringComparison.Ordinal);
+        await using var asked = new TestHost(_settings) { Input = join + "\n" };
+        Assert.Equal(0, await asked.RunAsync("login"));
+        Assert.StartsWith("Join URL: Saved in ", asked.Error, StringComparison.Ordinal);
 
         var agent = StartAgent(null, "tcp", UnusedPort(), "--stats");
         Assert.StartsWith($"tcp://{_address}:", (await ReadyAsync(agent)).Url, StringComparison.Ordinal);

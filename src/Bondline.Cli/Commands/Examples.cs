@@ -11,7 +11,7 @@ internal static class Examples
         [
             "bondline http 3000                                a public URL for what listens on port 3000",
             "bondline tcp 22 --remote-port 7022                a public TCP port for the local SSH server",
-            "bondline login JOIN-URL                           use this relay from now on",
+            "bondline login                                    asks for a join URL: use this relay from now on",
             "bondline relay --domain tunnels.example           run a relay",
         ],
         { Name: "http" } =>
@@ -36,7 +36,8 @@ internal static class Examples
         ],
         { Name: "login" } =>
         [
-            "bondline login bondline://ID.SECRET@relay.example?pin=sha256:KEY",
+            "bondline login                                    asks for it",
+            "bondline login 'bondline://ID.SECRET@relay.example?pin=sha256:KEY'",
             "bondline login @join-url.txt                      keeps the token out of the shell's history",
         ],
         { Name: "help" } =>

@@ -8,11 +8,13 @@ internal static class LoginCommand
 {
     public static Command Create(CommandHost host)
     {
-        var url = new Argument<string>("join-url") { Description = "The join URL; @FILE reads it from a file, - from standard input.", HelpName = "JOIN-URL" };
+        var url = new Argument<string?>("join-url") { Description = "The join URL; @FILE reads it from a file, - from standard input. Without it, it is asked for.", HelpName = "JOIN-URL", Arity = ArgumentArity.ZeroOrOne };
         var command = new Command("login", "Save a relay's join URL, for this user only.") { url };
         command.SetAction(async (line, stop) =>
         {
-            var text = line.GetRequiredValue(url);
+            var given = line.GetValue(url);
+            if (given is null) await host.Error.WriteAsync("Join URL: ");
+            var text = given ?? "-";
             var join = RelayChoice.Parse(await RelayChoice.ReadAsync(host, text, stop), "the join URL");
             if (RelayChoice.IsInline(text)) RelayChoice.WarnOfInlineToken(host);
             try

@@ -113,8 +113,8 @@ internal static class RelayCommand
         }
         host.Output.WriteLine($"Relay: agents and HTTPS on {https}, HTTP on {http}, TCP tunnels on ports {tcpPorts}{(domain is null ? "" : $", names under {domain}")}");
         if (relay.FirstJoinUrl is not { } first) return;
-        host.Output.WriteLine("The first token's join URL, shown only now; on the machine whose service is to be public, run");
-        host.Output.WriteLine($"  bondline login {first.Format()}");
+        host.Output.WriteLine("The first token's join URL, shown only now. On the machine whose service is to be public, run \"bondline login\" and paste it there:");
+        host.Output.WriteLine($"  {first.Format()}");
     }
 
     private static void ReportStatistics(CommandHost host, ParseResult line, RelayStatistics statistics)
