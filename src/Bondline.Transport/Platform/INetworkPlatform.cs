@@ -33,6 +33,16 @@ public interface INetworkPlatform
     /// <returns>False if the system has none or does not allow it.</returns>
     bool TryUseLossTolerantCongestionControl(Socket socket);
 
+    /// <summary>A new TCP socket that the kernel may spread over several paths (Multipath TCP, RFC 8684); it serves plain TCP peers too.</summary>
+    /// <returns>Null if the system has none, or not for us.</returns>
+    Socket? TryCreateMultipath(AddressFamily family) => null;
+
+    /// <summary>The connection is spread over several paths, or could be: both ends speak Multipath TCP and it has not fallen back to TCP.</summary>
+    bool IsMultipath(Socket socket) => false;
+
+    /// <summary>Both ends of each path of a Multipath TCP connection, as they are now; empty for any other.</summary>
+    IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> MultipathSubflows(Socket socket) => [];
+
     /// <summary>What the kernel knows of the connection.</summary>
     bool TrySample(Socket socket, out TcpSample sample);
 

@@ -46,6 +46,12 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public bool TryUseLossTolerantCongestionControl(Socket socket) => TcpSocketOptions.TrySetCongestionControl(socket, "bbr");
 
+    public Socket? TryCreateMultipath(AddressFamily family) => MultipathSocket.TryCreate(family);
+
+    public bool IsMultipath(Socket socket) => MultipathSocket.IsMultipath(socket);
+
+    public IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> MultipathSubflows(Socket socket) => MultipathSocket.Subflows(socket);
+
     public bool TrySample(Socket socket, out TcpSample sample)
     {
         var found = TcpInfo.TryRead(socket, out var info);

@@ -1,0 +1,85 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+
+namespace Bondline.Linux;
+
+/// <summary>TCP sockets that the kernel may spread over several paths: Multipath TCP, RFC 8684. They need no rights.</summary>
+/// <remarks>.NET refuses the protocol's number, so the descriptor is made here; everything else about the socket is .NET's.</remarks>
+public static partial class MultipathSocket
+{
+    private const int InternetFamily = 2, InternetFamily6 = 10, StreamType = 1, CloseOnExec = 0x80000;
+    private const int Protocol = 262, SolMultipath = 284, Tcp = 6;
+    private const int IsMultipathOption = 43, SubflowAddressesOption = 3;
+    private const int SubflowHeaderLength = 16, AddressLength = 128, MaxSubflows = 8;
+
+    /// <summary>A new socket; it serves plain TCP peers too.</summary>
+    /// <param name="family">IPv4 or IPv6.</param>
+    /// <returns>Null where the kernel has no MPTCP, it is switched off (<c>net.mptcp.enabled</c>), or a sandbox forbids it.</returns>
+    public static Socket? TryCreate(AddressFamily family)
+    {
+        var descriptor = socket(family == AddressFamily.InterNetwork ? InternetFamily : InternetFamily6, StreamType | CloseOnExec, Protocol);
+        return descriptor < 0 ? null : new(new SafeSocketHandle(descriptor, ownsHandle: true));
+    }
+
+    /// <summary>TCP_IS_MPTCP: the connection speaks MPTCP now. False after a fallback to TCP, for a plain socket and for a closed one.</summary>
+    public static bool IsMultipath(Socket socket)
+    {
+        Span<byte> value = stackalloc byte[sizeof(int)];
+        return TryGet(socket, Tcp, IsMultipathOption, value, out var length) && length == sizeof(int) && MemoryMarshal.Read<int>(value) == 1;
+    }
+
+    /// <summary>MPTCP_SUBFLOW_ADDRS (Linux 5.16): both ends of each subflow the connection has now.</summary>
+    /// <returns>Empty if it has fallen back, is closed, or the kernel does not say.</returns>
+    public static IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> Subflows(Socket socket)
+    {
+        Span<byte> buffer = stackalloc byte[SubflowHeaderLength + MaxSubflows * 2 * AddressLength];
+        buffer.Clear();
+        MemoryMarshal.Write(buffer, SubflowHeaderLength); // size_subflow_data
+        MemoryMarshal.Write(buffer[12..], 2 * AddressLength); // size_user
+        return TryGet(socket, SolMultipath, SubflowAddressesOption, buffer, out var length) ? ReadSubflows(buffer[..length]) : [];
+    }
+
+    /// <summary>Reads what MPTCP_SUBFLOW_ADDRS gave: a header of 16 bytes, then a local and a remote <c>sockaddr_storage</c> for each subflow.</summary>
+    /// <remarks>linux/mptcp.h, struct mptcp_subflow_data and struct mptcp_subflow_addrs; what is cut short is left out.</remarks>
+    public static IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> ReadSubflows(ReadOnlySpan<byte> answer)
+    {
+        var subflows = new List<(IPEndPoint, IPEndPoint)>();
+        if (answer.Length < SubflowHeaderLength) return subflows;
+        var count = MemoryMarshal.Read<uint>(answer[4..]);
+        for (answer = answer[SubflowHeaderLength..]; count > 0 && answer.Length >= 2 * AddressLength; count--, answer = answer[(2 * AddressLength)..])
+            if (ReadAddress(answer) is { } local && ReadAddress(answer[AddressLength..]) is { } remote)
+                subflows.Add((local, remote));
+        return subflows;
+    }
+
+    //  | family (2, host order) | port (2, network order) | IPv4: address (4) | or IPv6: flow (4) | address (16) | scope (4) |
+    private static IPEndPoint? ReadAddress(ReadOnlySpan<byte> address)
+    {
+        var port = (address[2] << 8) | address[3];
+        return MemoryMarshal.Read<ushort>(address) switch
+        {
+            InternetFamily => new(new IPAddress(address.Slice(4, 4)), port),
+            InternetFamily6 => new(new IPAddress(address.Slice(8, 16), MemoryMarshal.Read<uint>(address[24..])), port),
+            _ => null,
+        };
+    }
+
+    private static bool TryGet(Socket socket, int level, int option, Span<byte> value, out int length)
+    {
+        ArgumentNullException.ThrowIfNull(socket);
+        try
+        {
+            length = socket.GetRawSocketOption(level, option, value);
+            return true;
+        }
+        catch (Exception error) when (error is SocketException or ObjectDisposedException)
+        {
+            length = 0; // an older kernel, a plain TCP socket, or closed meanwhile
+            return false;
+        }
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int socket(int family, int type, int protocol);
+}

@@ -1,0 +1,51 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using Xunit;
+
+namespace Bondline.Linux.Tests.Sockets;
+
+public sealed class MultipathSocketTests
+{
+    [Fact]
+    public void Subflows_are_read_where_the_kernel_puts_them()
+    {
+        var answer = new byte[16 + 2 * 256];
+        BinaryPrimitives.WriteUInt32LittleEndian(answer, 16);
+        BinaryPrimitives.WriteUInt32LittleEndian(answer.AsSpan(4), 2);
+        ((byte[])[2, 0, 0x1F, 0x90, 10, 77, 1, 2]).CopyTo(answer, 16);
+        ((byte[])[2, 0, 0x01, 0xBB, 10, 77, 100, 1]).CopyTo(answer, 16 + 128);
+        ((byte[])[10, 0, 0x1F, 0x91, 0, 0, 0, 0, .. IPAddress.Parse("fd77:1::2").GetAddressBytes()]).CopyTo(answer, 16 + 256);
+        ((byte[])[10, 0, 0x01, 0xBB, 0, 0, 0, 0, .. IPAddress.Parse("fd77:100::1").GetAddressBytes()]).CopyTo(answer, 16 + 384);
+        (IPEndPoint, IPEndPoint)[] both = [(IPEndPoint.Parse("10.77.1.2:8080"), IPEndPoint.Parse("10.77.100.1:443")), (IPEndPoint.Parse("[fd77:1::2]:8081"), IPEndPoint.Parse("[fd77:100::1]:443"))];
+        Assert.Equal(both, MultipathSocket.ReadSubflows(answer));
+        Assert.Equal(both[..1], MultipathSocket.ReadSubflows(answer.AsSpan(0, 16 + 300)));
+        for (var length = 0; length < answer.Length; length++) Assert.InRange(MultipathSocket.ReadSubflows(answer.AsSpan(0, length)).Count, 0, 1);
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("::1")]
+    public async Task Two_ends_that_have_it_speak_it_and_any_other_falls_back(string address)
+    {
+        var loopback = IPAddress.Parse(address);
+        using var listener = MultipathSocket.TryCreate(loopback.AddressFamily)!;
+        listener.Bind(new IPEndPoint(loopback, 0));
+        listener.Listen();
+        using var near = MultipathSocket.TryCreate(loopback.AddressFamily)!;
+        await near.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using var far = await listener.AcceptAsync(TestContext.Current.CancellationToken);
+        Assert.True(MultipathSocket.IsMultipath(near));
+        Assert.True(MultipathSocket.IsMultipath(far));
+        Assert.Equal([((IPEndPoint)far.LocalEndPoint!, (IPEndPoint)far.RemoteEndPoint!)], MultipathSocket.Subflows(far));
+
+        using var plain = new Socket(loopback.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        await plain.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using var fallen = await listener.AcceptAsync(TestContext.Current.CancellationToken);
+        Assert.False(MultipathSocket.IsMultipath(fallen));
+        Assert.False(MultipathSocket.IsMultipath(plain));
+        Assert.Empty(MultipathSocket.Subflows(plain));
+        plain.Dispose();
+        Assert.False(MultipathSocket.IsMultipath(plain));
+    }
+}
