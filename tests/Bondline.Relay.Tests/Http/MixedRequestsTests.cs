@@ -95,7 +95,7 @@ public sealed class MixedRequestsTests
             var way = ways[random.Next(ways.Length)];
             var tag = string.Create(CultureInfo.InvariantCulture, $"{visitor}-{i}-{seed}");
             var length = random.Next(4) == 0 ? random.Next(100_000) : random.Next(1000);
-            using var request = new HttpRequestMessage(way is Way.Head ? HttpMethod.Head : way is Way.Upload or Way.ChunkedUpload or Way.EarlyAnswer ? HttpMethod.Post : HttpMethod.Get, $"/{way}/{tag}/{length}");
+            using var request = new HttpRequestMessage(way is Way.Head ? HttpMethod.Head : way is Way.Upload or Way.ChunkedUpload or Way.EarlyAnswer ? HttpMethod.Post : HttpMethod.Get, $"/{way}/{tag}/{length}") { Version = client.DefaultRequestVersion, VersionPolicy = client.DefaultVersionPolicy };
             if (request.Method == HttpMethod.Post)
             {
                 request.Content = new ByteArrayContent(Body(tag, length));

@@ -148,6 +148,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
         const int chunkOverhead = 32;
         var visitor = context.Request.BodyReader;
         var isChunked = _head.Length is null;
+        SequencePosition? unread = null; // the end of what was read and not given back
         try
         {
             for (var isOver = false; !isOver;)
@@ -157,6 +158,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
                     await FlushAsync(request);
                     read = await visitor.ReadAsync();
                 }
+                unread = read.Buffer.End;
                 if (read.IsCanceled) return; // the response is whole
                 isOver = read.IsCompleted;
                 for (var body = read.Buffer; !body.IsEmpty;)
@@ -168,6 +170,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
                     body = body.Slice(part.End);
                 }
                 visitor.AdvanceTo(read.Buffer.End);
+                unread = null;
                 _idle?.Restart();
             }
             if (isChunked) WriteLastChunk(request);
@@ -190,6 +193,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
         }
         finally
         {
+            if (unread is { } end) visitor.AdvanceTo(end); // else Kestrel could not pass over the rest, and would close the connection without having said so
             request.Dispose();
         }
     }

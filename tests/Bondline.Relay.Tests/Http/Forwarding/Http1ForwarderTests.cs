@@ -25,6 +25,21 @@ public sealed class Http1ForwarderTests
         Assert.StartsWith("HTTP/1.1 413 ", Encoding.ASCII.GetString(answer, 0, length), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Content-Length: 10", "body", "-rest!")]
+    [InlineData("Transfer-Encoding: chunked", "4\r\nbody\r\n", "6\r\n-rest!\r\n0\r\n\r\n")]
+    public async Task A_visitor_whose_upload_was_answered_early_asks_again_over_the_same_connection(string framing, string begun, string rest)
+    {
+        const string big = "HTTP/1.1 413 Payload Too Large\r\nContent-Length: 3\r\n\r\nbig";
+        await using var edge = await VisitedEdge.StartAsync(["shop"], (stream, head) => stream.WriteAsync(Encoding.ASCII.GetBytes(head.StartsWith("POST", StringComparison.Ordinal) ? big : Hello)).AsTask());
+        await using var visitor = await edge.ConnectAsync();
+        await visitor.WriteAsync(Encoding.ASCII.GetBytes($"POST / HTTP/1.1\r\nHost: shop.lab.test\r\n{framing}\r\n\r\n{begun}"), Stop);
+        Assert.StartsWith("HTTP/1.1 413 ", await VisitedEdge.ReadHeadAsync(visitor), StringComparison.Ordinal);
+        await visitor.ReadExactlyAsync(new byte[3], Stop);
+        await visitor.WriteAsync(Encoding.ASCII.GetBytes($"{rest}GET / HTTP/1.1\r\n{Close}\r\n"), Stop);
+        Assert.EndsWith("hello", await VisitedEdge.ReadToEndAsync(visitor), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Both_directions_of_a_request_run_at_once()
     {
