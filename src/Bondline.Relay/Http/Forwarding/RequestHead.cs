@@ -29,6 +29,7 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         var length = headers.TransferEncoding.Count > 0 ? null : headers.ContentLength;
         var mayHaveBody = length > 0 || headers.TransferEncoding.Count > 0 || !HttpProtocol.IsHttp11(context.Request.Protocol);
         var hasBody = mayHaveBody && context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true };
+        if (mayHaveBody && !hasBody && IsSentWithBody(context.Request.Method)) length ??= 0; // HTTP/2 needs no length to say so; a service may (RFC 9110 section 8.6)
         return new(IsWebSocket: false, hasBody, length, hasBody && string.Equals(headers.Expect, "100-continue", StringComparison.OrdinalIgnoreCase));
     }
 
@@ -119,6 +120,8 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         to.Write(Checked(value, HeaderSyntax.IsValue(value)));
         to.Write("\r\n"u8);
     }
+
+    private static bool IsSentWithBody(string method) => HttpMethods.IsPost(method) || HttpMethods.IsPut(method) || HttpMethods.IsPatch(method);
 
     private static bool IsAskedForWebSocket(HttpContext context)
     {

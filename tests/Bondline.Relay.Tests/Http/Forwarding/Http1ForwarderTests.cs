@@ -40,6 +40,22 @@ public sealed class Http1ForwarderTests
         Assert.EndsWith("hello", await VisitedEdge.ReadToEndAsync(visitor), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("POST", true)]
+    [InlineData("PUT", true)]
+    [InlineData("GET", false)]
+    [InlineData("DELETE", false)]
+    public async Task An_upload_of_nothing_over_HTTP2_says_its_length_to_the_service(string method, bool saysLength)
+    {
+        await using var edge = await VisitedEdge.StartAsync(["shop"], VisitedEdge.Answer(Hello));
+        using var client = edge.Client(HttpVersion.Version20);
+        using var request = new HttpRequestMessage(new(method), "/") { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var answer = await client.SendAsync(request, Stop);
+        Assert.Equal("hello", await answer.Content.ReadAsStringAsync(Stop));
+        Assert.Equal(saysLength, edge.Received().Contains("\r\nContent-Length: 0\r\n", StringComparison.Ordinal));
+        Assert.DoesNotContain("Transfer-Encoding", edge.Received(), StringComparison.OrdinalIgnoreCase);
+    }
+
     [Fact]
     public async Task Both_directions_of_a_request_run_at_once()
     {
