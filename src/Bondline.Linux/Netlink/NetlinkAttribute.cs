@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Bondline.Linux;
@@ -27,8 +29,21 @@ public readonly ref struct NetlinkAttribute
         return true;
     }
 
+    /// <exception cref="NetlinkFormatException">The value is empty.</exception>
+    public byte ReadByte() => Read<byte>();
+
+    /// <exception cref="NetlinkFormatException">The value is shorter than two bytes.</exception>
+    public ushort ReadUInt16() => Read<ushort>();
+
+    /// <summary>A number in network order, as ports are.</summary>
+    /// <exception cref="NetlinkFormatException">The value is shorter than two bytes.</exception>
+    public ushort ReadPort() => Value.Length >= 2 ? BinaryPrimitives.ReadUInt16BigEndian(Value) : throw new NetlinkFormatException($"Attribute {Type} has {Value.Length} bytes, not 2.");
+
     /// <exception cref="NetlinkFormatException">The value is shorter than four bytes.</exception>
-    public uint ReadUInt32() => Value.Length >= 4 ? MemoryMarshal.Read<uint>(Value) : throw new NetlinkFormatException($"Attribute {Type} has {Value.Length} bytes, not 4.");
+    public uint ReadUInt32() => Read<uint>();
+
+    /// <exception cref="NetlinkFormatException">The value is shorter than eight bytes.</exception>
+    public ulong ReadUInt64() => Read<ulong>();
 
     /// <summary>A C string: up to its first zero byte.</summary>
     public string ReadString()
@@ -36,4 +51,8 @@ public readonly ref struct NetlinkAttribute
         var end = Value.IndexOf((byte)0);
         return System.Text.Encoding.UTF8.GetString(end < 0 ? Value : Value[..end]);
     }
+
+    private T Read<T>()
+        where T : unmanaged =>
+        Value.Length >= Unsafe.SizeOf<T>() ? MemoryMarshal.Read<T>(Value) : throw new NetlinkFormatException($"Attribute {Type} has {Value.Length} bytes, not {Unsafe.SizeOf<T>()}.");
 }

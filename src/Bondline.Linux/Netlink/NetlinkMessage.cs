@@ -8,6 +8,7 @@ public sealed class NetlinkFormatException(string message) : FormatException(mes
 /// <summary>Message types of rtnetlink that we read or write (linux/rtnetlink.h, linux/netlink.h).</summary>
 public enum NetlinkType : ushort
 {
+    Nothing = 1,
     Error = 2,
     Done = 3,
     Overrun = 4,
@@ -62,8 +63,7 @@ public readonly ref struct NetlinkMessage
     }
 
     /// <summary>The error number of an <see cref="NetlinkType.Error"/> message: 0 is an acknowledgement, else a positive errno.</summary>
-    public int ReadError() =>
-        Payload.Length >= 4 ? -MemoryMarshal.Read<int>(Payload) : throw new NetlinkFormatException("A netlink error has no number.");
+    public int ReadError() => NetlinkError.Read(this).Number;
 
     internal static int Align(int length) => (length + 3) & ~3;
 }

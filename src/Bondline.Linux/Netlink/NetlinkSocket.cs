@@ -4,21 +4,39 @@ using System.Runtime.InteropServices;
 
 namespace Bondline.Linux;
 
-/// <summary>A socket of the rtnetlink family, in the network namespace of the thread that opened it. It needs no rights.</summary>
+/// <summary>Which part of the kernel a netlink socket talks to (NETLINK_*, linux/netlink.h).</summary>
+internal enum NetlinkProtocol
+{
+    /// <summary>rtnetlink: links, addresses, routes.</summary>
+    Route = 0,
+
+    /// <summary>sock_diag: the machine's sockets.</summary>
+    SocketDiagnostics = 4,
+
+    /// <summary>Generic netlink: families with names, such as <c>mptcp_pm</c>.</summary>
+    Generic = 16,
+}
+
+/// <summary>Sockets of the netlink family, in the network namespace of the thread that opens them. Opening needs no rights.</summary>
 internal static partial class NetlinkSocket
 {
     private const int Family = 16, Raw = 3, CloseOnExec = 0x80000, NoGroups = 0;
+    private const int SolNetlink = 270, AddMembership = 1, CapAcknowledgement = 10, ExtendedAcknowledgement = 11;
 
     /// <summary>Links, IPv4 and IPv6 addresses and routes: RTMGRP_*.</summary>
-    public const uint AllGroups = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+    public const uint InterfaceGroups = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-    /// <param name="groups">Events to receive; 0 for answers only.</param>
-    /// <exception cref="Win32Exception">The kernel has no rtnetlink for us (a sandbox).</exception>
-    public static Socket Open(uint groups)
+    /// <param name="protocol">Whom to talk to.</param>
+    /// <param name="groups">Events of rtnetlink to receive; 0 for answers only.</param>
+    /// <exception cref="Win32Exception">The kernel does not have the protocol, or not for us (a sandbox).</exception>
+    public static Socket Open(NetlinkProtocol protocol, uint groups = NoGroups)
     {
-        var descriptor = socket(Family, Raw | CloseOnExec, 0);
-        if (descriptor < 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), "open an rtnetlink socket: " + Marshal.GetLastPInvokeErrorMessage());
+        var descriptor = socket(Family, Raw | CloseOnExec, (int)protocol);
+        if (descriptor < 0) throw new Win32Exception(Marshal.GetLastPInvokeError(), $"open a netlink socket ({protocol}): " + Marshal.GetLastPInvokeErrorMessage());
         var handle = new SafeSocketHandle(descriptor, ownsHandle: true);
+        // The kernel's reason for a refusal in words, and our request not sent back with it; kernels before 4.12 have neither.
+        Set(descriptor, ExtendedAcknowledgement, 1);
+        Set(descriptor, CapAcknowledgement, 1);
         Span<byte> address = stackalloc byte[12]; // sockaddr_nl: family, padding, port id 0 (the kernel chooses), groups
         address.Clear();
         MemoryMarshal.Write(address, (ushort)Family);
@@ -33,9 +51,18 @@ internal static partial class NetlinkSocket
         return new Socket(handle);
     }
 
+    /// <summary>Receive also the events of one group, which may need a right.</summary>
+    /// <returns>0, or the errno.</returns>
+    public static int Join(Socket socket, int group) => Set((int)socket.Handle, AddMembership, group) == 0 ? 0 : Marshal.GetLastPInvokeError();
+
+    private static int Set(int descriptor, int option, int value) => setsockopt(descriptor, SolNetlink, option, in value, sizeof(int));
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial int socket(int family, int type, int protocol);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int bind(int descriptor, ReadOnlySpan<byte> address, int length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int setsockopt(int descriptor, int level, int option, in int value, int length);
 }

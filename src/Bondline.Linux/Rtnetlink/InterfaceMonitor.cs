@@ -16,7 +16,7 @@ public sealed class InterfaceMonitor : IDisposable
     private bool _isAsked;
 
     /// <exception cref="System.ComponentModel.Win32Exception">There is no rtnetlink for us.</exception>
-    public InterfaceMonitor() => _socket = NetlinkSocket.Open(NetlinkSocket.AllGroups);
+    public InterfaceMonitor() => _socket = NetlinkSocket.Open(NetlinkProtocol.Route, NetlinkSocket.InterfaceGroups);
 
     /// <summary>Waits until something changed (at first: until everything is known) and gives the new picture.</summary>
     /// <exception cref="SocketException">The socket failed for good.</exception>
@@ -69,7 +69,7 @@ public sealed class InterfaceMonitor : IDisposable
         Span<byte> request = stackalloc byte[64];
         Span<byte> fixedPart = stackalloc byte[LinkMessage.FixedLength]; // the longest of the three; zeros: every family
         fixedPart.Clear();
-        var message = new NetlinkRequest(request, dump, isDump: true, ++_sequence, fixedPart);
+        var message = new NetlinkRequest(request, dump, NetlinkFlags.Dump, ++_sequence, fixedPart);
         _socket.Send(request[..message.Length]);
         _isAsked = true;
     }

@@ -86,7 +86,7 @@ public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint 
         fixedPart.Clear();
         fixedPart[0] = isIPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
         fixedPart[1] = (byte)(isIPv4 ? 32 : 128);
-        var request = new NetlinkRequest(buffer, NetlinkType.GetRoute, isDump: false, sequence, fixedPart);
+        var request = new NetlinkRequest(buffer, NetlinkType.GetRoute, NetlinkFlags.None, sequence, fixedPart);
         Span<byte> bytes = stackalloc byte[16];
         address.TryWriteBytes(bytes, out var length);
         request.Add(AttributeDestination, bytes[..length]);

@@ -10,7 +10,7 @@ public static class RouteQuery
     /// <exception cref="Win32Exception">There is no rtnetlink for us.</exception>
     public static RouteMessage? Find(IPAddress address)
     {
-        using var socket = NetlinkSocket.Open(groups: 0);
+        using var socket = NetlinkSocket.Open(NetlinkProtocol.Route);
         Span<byte> buffer = stackalloc byte[4096];
         var length = RouteMessage.WriteQuery(buffer, address, sequence: 1);
         socket.Send(buffer[..length]);
