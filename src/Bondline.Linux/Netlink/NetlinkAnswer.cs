@@ -1,8 +1,13 @@
 namespace Bondline.Linux;
 
+/// <summary>Looks at one message of an answer.</summary>
+/// <returns>Whether to keep it.</returns>
+public delegate bool NetlinkFilter(ReadOnlySpan<byte> payload);
+
 /// <summary>Gathers the answer to one request out of datagrams: any number of messages, then how it ended. Bytes in, state out; not thread safe.</summary>
 /// <param name="sequence">The request's.</param>
-public sealed class NetlinkAnswer(uint sequence)
+/// <param name="isKept">Which messages to keep; null for all.</param>
+public sealed class NetlinkAnswer(uint sequence, NetlinkFilter? isKept = null)
 {
     // More sockets, routes or endpoints than this are no use to anyone who reads them, and would only cost memory.
     private const int MaxMessages = 100_000;
@@ -41,7 +46,7 @@ public sealed class NetlinkAnswer(uint sequence)
                     break;
 
                 default:
-                    if (_messages.Count < MaxMessages) _messages.Add((message.Type, message.Payload.ToArray()));
+                    if (_messages.Count < MaxMessages && isKept?.Invoke(message.Payload) != false) _messages.Add((message.Type, message.Payload.ToArray()));
                     break;
             }
         }

@@ -33,12 +33,12 @@ internal sealed class NetlinkExchange : IDisposable
     /// <remarks>The request must have <see cref="NetlinkFlags.Acknowledge"/> or <see cref="NetlinkFlags.Dump"/>: without, its answer has no end.</remarks>
     /// <exception cref="SocketException">The kernel cannot be talked to.</exception>
     /// <exception cref="NetlinkFormatException">The answer is not what the kernel sends.</exception>
-    public NetlinkAnswer Ask(NetlinkWriter write)
+    public NetlinkAnswer Ask(NetlinkWriter write, NetlinkFilter? isKept = null)
     {
         Span<byte> request = stackalloc byte[MaxRequestLength];
         for (var attempt = 1; ; attempt++)
         {
-            var answer = new NetlinkAnswer(++_sequence);
+            var answer = new NetlinkAnswer(++_sequence, isKept);
             var length = write(request, _sequence);
             _socket.Send(request[..length]);
             if (TryReceive(answer) && !answer.IsInterrupted || attempt == MaxAttempts && answer.IsComplete) return answer;

@@ -26,6 +26,18 @@ public readonly record struct TcpInfo(
     long BytesRetransmitted,
     long NotSentBytes)
 {
+    /// <summary>Segments that may be on the way (tcpi_snd_cwnd).</summary>
+    public int CongestionWindow { get; init; }
+
+    /// <summary>Bytes of a segment (tcpi_snd_mss).</summary>
+    public int SegmentBytes { get; init; }
+
+    /// <summary>Sent since the connection began, retransmissions included (Linux 4.19).</summary>
+    public long BytesSent { get; init; }
+
+    /// <summary>Received in order since the connection began.</summary>
+    public long BytesReceived { get; init; }
+
     /// <summary>The bytes of <c>struct tcp_info</c> up to and including tcpi_bytes_retrans (Linux 4.19).</summary>
     public const int Length = 216;
 
@@ -66,7 +78,13 @@ public readonly record struct TcpInfo(
             structure[4],
             (long)Math.Min(MemoryMarshal.Read<ulong>(structure[120..]), long.MaxValue),
             (long)Math.Min(MemoryMarshal.Read<ulong>(structure[208..]), long.MaxValue),
-            MemoryMarshal.Read<uint>(structure[144..]));
+            MemoryMarshal.Read<uint>(structure[144..]))
+        {
+            CongestionWindow = (int)Math.Min(MemoryMarshal.Read<uint>(structure[80..]), int.MaxValue),
+            SegmentBytes = (int)Math.Min(MemoryMarshal.Read<uint>(structure[16..]), int.MaxValue),
+            BytesSent = (long)Math.Min(MemoryMarshal.Read<ulong>(structure[200..]), long.MaxValue),
+            BytesReceived = (long)Math.Min(MemoryMarshal.Read<ulong>(structure[128..]), long.MaxValue),
+        };
         return true;
     }
 
