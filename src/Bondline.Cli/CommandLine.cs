@@ -68,6 +68,7 @@ internal static class CommandLine
         root.Add(TcpCommand.Create(host));
         root.Add(LoginCommand.Create(host));
         root.Add(RelayCommand.Create(host));
+        root.Add(MptcpCommand.Create(host));
         root.Add(LabCommand.Create(host));
         root.Add(ReplayCommand.Create(host));
         root.Add(HelpCommand.Create(host, root));

@@ -1,0 +1,59 @@
+using System.CommandLine;
+using Bondline.Linux;
+
+namespace Bondline.Cli.Commands;
+
+/// <summary><c>bondline mptcp</c>: the kernel's own Multipath TCP; each command below it in a file of its own.</summary>
+internal static class MptcpCommand
+{
+    public static Command Create(CommandHost host) => new("mptcp", "Set up, watch and test the kernel's Multipath TCP.")
+    {
+    };
+
+    /// <summary>Runs <paramref name="action"/>; what the kernel's MPTCP cannot do becomes an error of the command line.</summary>
+    /// <exception cref="CommandException">This system has no MPTCP, or the kernel refused.</exception>
+    public static int Guard(Action action)
+    {
+        RequireLinux();
+        try
+        {
+            action();
+            return (int)ExitCode.Success;
+        }
+        catch (MultipathException error)
+        {
+            throw From(error);
+        }
+    }
+
+    /// <inheritdoc cref="Guard"/>
+    public static async Task<int> GuardAsync(Func<Task> action)
+    {
+        RequireLinux();
+        try
+        {
+            await action();
+            return (int)ExitCode.Success;
+        }
+        catch (MultipathException error)
+        {
+            throw From(error);
+        }
+    }
+
+    internal static CommandException From(MultipathException error) => error.Failure switch
+    {
+        MultipathFailure.NotSupported => new("mptcp-missing", error.Message, "Use a kernel with MPTCP: Linux 5.6 or later, built with CONFIG_MPTCP"),
+        MultipathFailure.RightMissing => new("right-missing", error.Message, "It needs CAP_NET_ADMIN: run it with sudo"),
+        MultipathFailure.CommandUnknown => new("kernel-too-old", error.Message),
+        MultipathFailure.Exists => new("endpoint-exists", error.Message, "\"bondline mptcp endpoint list\" shows it"),
+        MultipathFailure.NotFound => new("endpoint-unknown", error.Message, "\"bondline mptcp endpoint list\" shows all"),
+        MultipathFailure.TableFull => new("kernel-refused", error.Message, $"There are {MultipathEndpoint.MaxCount} endpoints already, which is all the kernel takes: delete one first"),
+        _ => new("kernel-refused", error.Message),
+    };
+
+    private static void RequireLinux()
+    {
+        if (!OperatingSystem.IsLinux()) throw new CommandException("not-available", "\"bondline mptcp\" is about Linux's own Multipath TCP, which this system does not have");
+    }
+}
