@@ -18,7 +18,7 @@ public enum MultipathEndpointFlags
     /// <summary>Use its subflows only while no other one works.</summary>
     Backup = 4,
 
-    /// <summary>Open subflows from the address to every address of the peer (Linux 5.16). Not with <see cref="Signal"/>.</summary>
+    /// <summary>Open subflows from the address to every address of the peer (Linux 5.15). Not with <see cref="Signal"/>.</summary>
     FullMesh = 8,
 
     /// <summary>Made by the kernel for an address of a connection; gone when somebody adds it.</summary>
@@ -34,7 +34,7 @@ public enum MultipathEndpointFlags
 /// <param name="Port">Where it takes subflows, if that is not the connection's own port; 0 if it is. Only with <see cref="MultipathEndpointFlags.Signal"/>.</param>
 /// <param name="Flags">What to do with it.</param>
 /// <param name="InterfaceIndex">Where its subflows go out; 0: wherever routing sends them.</param>
-//  address, nested: family (u16) | id (u8) | IPv4 or IPv6 address | port (network order) | flags (u32) | interface index (s32)
+//  address, nested: family (u16) | id (u8) | IPv4 or IPv6 address | port (u16) | flags (u32) | interface index (s32); ports of events are in network order, this one is in host order
 public sealed record MultipathEndpoint(int Id, IPAddress Address, int Port, MultipathEndpointFlags Flags, int InterfaceIndex)
 {
     /// <summary>The kernel has room for this many (MPTCP_PM_ADDR_MAX).</summary>
@@ -75,7 +75,7 @@ public sealed record MultipathEndpoint(int Id, IPAddress Address, int Port, Mult
         var request = Begin(buffer, sequence, family, command, NetlinkFlags.Acknowledge);
         var nested = request.BeginNested(Attribute);
         AddAddress(ref request, Id, Address);
-        if (Port != 0) AddPort(ref request, Port);
+        if (Port != 0) request.Add(AttributePort, (ushort)Port);
         request.Add(AttributeFlags, (uint)Flags);
         if (InterfaceIndex != 0) request.Add(AttributeInterface, InterfaceIndex);
         request.EndNested(nested);
@@ -114,7 +114,7 @@ public sealed record MultipathEndpoint(int Id, IPAddress Address, int Port, Mult
                 case AttributeId: id = attribute.ReadByte(); break;
                 case AttributeAddress: address = AddressFamilies.ReadAddress(AddressFamilies.IPv4, attribute.Value); break;
                 case AttributeAddress6: address = AddressFamilies.ReadAddress(AddressFamilies.IPv6, attribute.Value); break;
-                case AttributePort: port = attribute.ReadPort(); break;
+                case AttributePort: port = attribute.ReadUInt16(); break;
                 case AttributeFlags: flags = (MultipathEndpointFlags)attribute.ReadUInt32(); break;
                 case AttributeInterface: interfaceIndex = (int)attribute.ReadUInt32(); break;
             }
@@ -132,6 +132,4 @@ public sealed record MultipathEndpoint(int Id, IPAddress Address, int Port, Mult
         if (id != 0) request.Add(AttributeId, (byte)id);
         request.Add(isIPv4 ? AttributeAddress : AttributeAddress6, bytes[..length]);
     }
-
-    private static void AddPort(ref NetlinkRequest request, int port) => request.Add(AttributePort, [(byte)(port >> 8), (byte)port]);
 }

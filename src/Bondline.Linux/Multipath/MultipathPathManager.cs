@@ -38,7 +38,7 @@ public sealed class MultipathPathManager : IDisposable
         ArgumentNullException.ThrowIfNull(endpoint);
         Ask(MultipathCommand.AddEndpoint, $"add the endpoint {endpoint.Address}", (buffer, sequence) => endpoint.Write(buffer, sequence, _socket.Family, MultipathCommand.AddEndpoint), WhyNotAdded);
 
-        // Kernels before 5.17 say "invalid" to all of it.
+        // Older kernels say "invalid" to all of it.
         MultipathFailure WhyNotAdded()
         {
             var endpoints = Endpoints();
@@ -96,7 +96,14 @@ public sealed class MultipathPathManager : IDisposable
             Invalid => whyInvalid?.Invoke() ?? MultipathFailure.InvalidArgument,
             _ => MultipathFailure.Other,
         };
-        throw new MultipathException(failure, $"cannot {what}: {answer.Error.Text ?? new Win32Exception(answer.Error.Number).Message}", answer.Error.Number, answer.Error.Text);
+        var why = failure switch
+        {
+            MultipathFailure.Exists => "there is one with this address or id already",
+            MultipathFailure.NotFound => "there is no such endpoint",
+            MultipathFailure.TableFull => $"there are {MultipathEndpoint.MaxCount} already, which is all the kernel takes",
+            _ => answer.Error.Text ?? new Win32Exception(answer.Error.Number).Message,
+        };
+        throw new MultipathException(failure, $"cannot {what}: {why}", answer.Error.Number, answer.Error.Text);
     }
 
     private MultipathFailure WhyNotFound(Func<MultipathEndpoint, bool> isIt) => Endpoints().Any(isIt) ? MultipathFailure.InvalidArgument : MultipathFailure.NotFound;
