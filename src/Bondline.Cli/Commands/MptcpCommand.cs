@@ -8,6 +8,8 @@ internal static class MptcpCommand
 {
     public static Command Create(CommandHost host) => new("mptcp", "Set up, watch and test the kernel's Multipath TCP.")
     {
+        MptcpEndpointCommand.Create(host),
+        MptcpLimitsCommand.Create(host),
     };
 
     /// <summary>Runs <paramref name="action"/>; what the kernel's MPTCP cannot do becomes an error of the command line.</summary>
@@ -41,14 +43,22 @@ internal static class MptcpCommand
         }
     }
 
+    /// <summary>Says on standard error that nothing can use MPTCP now, where that is so.</summary>
+    public static void NoteIfOff(CommandHost host, ParseResult line)
+    {
+        var settings = new MultipathSettings();
+        if (settings.Exist && !settings.IsEnabled && !line.GetValue(CommonOptions.Quiet))
+            host.Error.WriteLine("note: MPTCP is switched off (net.mptcp.enabled is 0): no new connection uses it.");
+    }
+
     internal static CommandException From(MultipathException error) => error.Failure switch
     {
-        MultipathFailure.NotSupported => new("mptcp-missing", error.Message, "Use a kernel with MPTCP: Linux 5.6 or later, built with CONFIG_MPTCP"),
+        MultipathFailure.NotSupported => new("mptcp-missing", error.Message, "Use a kernel with MPTCP: Linux 5.7 or later, built with CONFIG_MPTCP"),
         MultipathFailure.RightMissing => new("right-missing", error.Message, "It needs CAP_NET_ADMIN: run it with sudo"),
         MultipathFailure.CommandUnknown => new("kernel-too-old", error.Message),
         MultipathFailure.Exists => new("endpoint-exists", error.Message, "\"bondline mptcp endpoint list\" shows it"),
         MultipathFailure.NotFound => new("endpoint-unknown", error.Message, "\"bondline mptcp endpoint list\" shows all"),
-        MultipathFailure.TableFull => new("kernel-refused", error.Message, $"There are {MultipathEndpoint.MaxCount} endpoints already, which is all the kernel takes: delete one first"),
+        MultipathFailure.TableFull => new("kernel-refused", error.Message, "Delete one first: \"bondline mptcp endpoint list\" shows all"),
         _ => new("kernel-refused", error.Message),
     };
 
