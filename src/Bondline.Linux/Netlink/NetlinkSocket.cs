@@ -41,11 +41,12 @@ internal static partial class NetlinkSocket
         address.Clear();
         MemoryMarshal.Write(address, (ushort)Family);
         MemoryMarshal.Write(address[8..], groups);
-        if (groups != NoGroups && bind(descriptor, address, address.Length) != 0)
+        // Without a port id of its own a socket gets no events: the kernel takes it for their sender.
+        if (bind(descriptor, address, address.Length) != 0)
         {
             var error = Marshal.GetLastPInvokeError();
             handle.Dispose();
-            throw new Win32Exception(error, "listen to rtnetlink: " + Marshal.GetPInvokeErrorMessage(error));
+            throw new Win32Exception(error, $"bind a netlink socket ({protocol}): " + Marshal.GetPInvokeErrorMessage(error));
         }
 
         return new Socket(handle);
