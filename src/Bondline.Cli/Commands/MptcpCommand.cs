@@ -10,6 +10,9 @@ internal static class MptcpCommand
     {
         MptcpEndpointCommand.Create(host),
         MptcpLimitsCommand.Create(host),
+        MptcpConnectionsCommand.Create(host),
+        MptcpMonitorCommand.Create(host),
+        MptcpStatsCommand.Create(host),
     };
 
     /// <summary>Runs <paramref name="action"/>; what the kernel's MPTCP cannot do becomes an error of the command line.</summary>
