@@ -13,6 +13,7 @@ internal static class MptcpCommand
         MptcpConnectionsCommand.Create(host),
         MptcpMonitorCommand.Create(host),
         MptcpStatsCommand.Create(host),
+        MptcpCheckCommand.Create(host),
     };
 
     /// <summary>Runs <paramref name="action"/>; what the kernel's MPTCP cannot do becomes an error of the command line.</summary>

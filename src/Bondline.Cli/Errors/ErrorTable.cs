@@ -18,6 +18,7 @@ internal static class ErrorTable
         ["right-missing"] = ExitCode.Failure,
         ["kernel-too-old"] = ExitCode.Failure,
         ["kernel-refused"] = ExitCode.Failure,
+        ["host-unreachable"] = ExitCode.Failure,
         ["usage"] = ExitCode.Usage,
         ["join-url-invalid"] = ExitCode.Usage,
         ["not-available"] = ExitCode.Usage,

@@ -68,12 +68,31 @@ internal sealed record EventLine(
         happened.Error == 0 ? null : happened.Error, happened.Error == 0 ? null : EventReport.ErrorOf(happened.Error), happened.ResetReason, happened.ResetFlags is { } flags ? (flags & 1) != 0 : null);
 }
 
+/// <summary>What came of one network: <c>verdict</c> is mptcp, fallback, stripped, blackholed, blocked or not-asked; times are there where a connection came of it.</summary>
+internal sealed record CheckLine(string Event, string Host, string Interface, string Address, int Port, string Verdict, string Tcp, double? TcpMs, string Mptcp, double? MptcpMs, string Detail)
+{
+    public static CheckLine Of(string host, MptcpVerdict verdict) => new(
+        "check", host, verdict.Way.Name, verdict.Way.Target.Address.ToString(), verdict.Way.Target.Port, verdict.Word, Word(verdict.Plain), Time(verdict.Plain), Word(verdict.Multipath), Time(verdict.Multipath), verdict.Sentence);
+
+    private static string Word(MptcpAttempt attempt) => attempt.Outcome switch
+    {
+        AttemptOutcome.Connected => "connected",
+        AttemptOutcome.Refused => "refused",
+        AttemptOutcome.Unreachable => "no-route",
+        AttemptOutcome.Silent => "no-answer",
+        _ => "failed",
+    };
+
+    private static double? Time(MptcpAttempt attempt) => attempt.IsConnected ? Math.Round(attempt.Time.TotalMilliseconds, 3) : null;
+}
+
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(EndpointLine))]
 [JsonSerializable(typeof(LimitsLine))]
 [JsonSerializable(typeof(CountersLine))]
 [JsonSerializable(typeof(ConnectionLine))]
 [JsonSerializable(typeof(EventLine))]
+[JsonSerializable(typeof(CheckLine))]
 internal sealed partial class MptcpJson : JsonSerializerContext
 {
     public static MptcpJson Lines => field ??= new(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
