@@ -5,21 +5,36 @@ using System.Runtime.InteropServices;
 namespace Bondline.Linux;
 
 /// <summary>TCP sockets that the kernel may spread over several paths: Multipath TCP, RFC 8684. They need no rights.</summary>
-/// <remarks>.NET refuses the protocol's number, so the descriptor is made here; everything else about the socket is .NET's.</remarks>
+/// <remarks>.NET refuses the protocol's number, so the descriptor is made here, with what .NET gives its own; everything else about the socket is .NET's.</remarks>
 public static partial class MultipathSocket
 {
     private const int InternetFamily = 2, InternetFamily6 = 10, StreamType = 1, CloseOnExec = 0x80000;
     private const int Protocol = 262, SolMultipath = 284, Tcp = 6;
+    private const int SolSocket = 1, ReuseAddress = 2;
     private const int IsMultipathOption = 43, SubflowAddressesOption = 3;
     private const int SubflowHeaderLength = 16, AddressLength = 128, MaxSubflows = 8;
 
-    /// <summary>A new socket; it serves plain TCP peers too.</summary>
-    /// <param name="family">IPv4 or IPv6.</param>
+    /// <summary>A new socket; it serves plain TCP peers too. What a listener accepts from one is a TCP socket in all respects.</summary>
+    /// <param name="family">IPv4, or IPv6 alone until it is made dual.</param>
     /// <returns>Null where the kernel has no MPTCP, it is switched off (<c>net.mptcp.enabled</c>), or a sandbox forbids it.</returns>
     public static Socket? TryCreate(AddressFamily family)
     {
         var descriptor = socket(family == AddressFamily.InterNetwork ? InternetFamily : InternetFamily6, StreamType | CloseOnExec, Protocol);
-        return descriptor < 0 ? null : new(new SafeSocketHandle(descriptor, ownsHandle: true));
+        if (descriptor < 0) return null;
+        var made = new Socket(new SafeSocketHandle(descriptor, ownsHandle: true));
+        try
+        {
+            // Both are .NET's habit with its own sockets: the one when it binds TCP, so that a port is free again at once, the other when it makes one of IPv6.
+            // Its ReuseAddress would set SO_REUSEPORT too, and two programs could have one port.
+            made.SetRawSocketOption(SolSocket, ReuseAddress, MemoryMarshal.AsBytes<int>([1]));
+            if (family == AddressFamily.InterNetworkV6) made.DualMode = false;
+            return made;
+        }
+        catch (SocketException)
+        {
+            made.Dispose(); // half a socket is worse than a plain one
+            return null;
+        }
     }
 
     /// <summary>TCP_IS_MPTCP: the connection speaks MPTCP now. False after a fallback to TCP, for a plain socket and for a closed one.</summary>

@@ -48,4 +48,58 @@ public sealed class MultipathSocketTests
         plain.Dispose();
         Assert.False(MultipathSocket.IsMultipath(plain));
     }
+
+    [Fact]
+    public async Task A_port_is_free_again_at_once_and_never_two_listeners()
+    {
+        var used = Listen(new(IPAddress.Loopback, 0));
+        var port = (IPEndPoint)used.LocalEndPoint!;
+        using var near = MultipathSocket.TryCreate(AddressFamily.InterNetwork)!;
+        await near.ConnectAsync(port, TestContext.Current.CancellationToken);
+        var far = await used.AcceptAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(SocketError.AddressAlreadyInUse, Assert.Throws<SocketException>(() => Listen(port)).SocketErrorCode);
+        far.Dispose(); // the first end to close waits in TIME_WAIT, at the listener's port
+        used.Dispose();
+        using var again = Listen(port);
+        Assert.Equal(port, again.LocalEndPoint);
+    }
+
+    [Fact]
+    public void One_of_IPv6_leaves_IPv4_alone_until_it_is_made_dual()
+    {
+        using var six = Listen(new(IPAddress.IPv6Any, 0));
+        using var four = Listen(new(IPAddress.Any, ((IPEndPoint)six.LocalEndPoint!).Port));
+        Assert.False(six.DualMode);
+    }
+
+    [Fact]
+    public async Task What_is_accepted_from_a_plain_peer_takes_every_option_of_TCP()
+    {
+        using var listener = Listen(new(IPAddress.Loopback, 0));
+        using var plain = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await plain.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using var accepted = await listener.AcceptAsync(TestContext.Current.CancellationToken);
+        Assert.True(TcpSocketOptions.TrySetUserTimeout(accepted, TimeSpan.FromSeconds(20)));
+        Assert.True(TcpInfo.TryRead(accepted, out _));
+        using var near = MultipathSocket.TryCreate(AddressFamily.InterNetwork)!;
+        await near.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using var far = await listener.AcceptAsync(TestContext.Current.CancellationToken);
+        Assert.False(TcpSocketOptions.TrySetUserTimeout(far, TimeSpan.FromSeconds(20))); // which is why the difference matters
+    }
+
+    private static Socket Listen(IPEndPoint at)
+    {
+        var socket = MultipathSocket.TryCreate(at.AddressFamily)!;
+        try
+        {
+            socket.Bind(at);
+            socket.Listen();
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 }
