@@ -27,6 +27,7 @@ public sealed class RelayServer : IAsyncDisposable
     private TokenDirectory? _tokens;
     private Ownership? _ownership;
     private TunnelTable? _tunnels;
+    private readonly VisitorCounter _visitors = new(NetworkPlatform.Current);
     private BondHost? _bonds;
     private RelayListening? _listening;
     private HostPort _host;
@@ -77,8 +78,12 @@ public sealed class RelayServer : IAsyncDisposable
     public Task<string?> CheckDomainAsync(CancellationToken stop) =>
         _options.Domain is null ? Task.FromResult<string?>(null) : DomainCheck.RunAsync(_options.Domain, _options.Listen, _options.TimeProvider, stop);
 
-    /// <summary>Its numbers now.</summary>
-    public RelayStatistics Snapshot() => _bonds is { } bonds ? new(bonds.Statistics, bonds.Bonds.Count) : new(default, 0);
+    /// <summary>Its numbers now. Each look at a visitor or agent that came by Multipath TCP is a system call.</summary>
+    public RelayStatistics Snapshot()
+    {
+        var bonds = _bonds?.Bonds ?? [];
+        return new(_bonds?.Statistics ?? default, bonds.Count, bonds.Count(bond => bond.IsMultipath), _visitors.Count());
+    }
 
     /// <summary>Makes a token and its join URL.</summary>
     /// <param name="name">For its operator.</param>
@@ -133,9 +138,9 @@ public sealed class RelayServer : IAsyncDisposable
     private async Task OpenEdgesAsync(Socket https, Socket http, X509Certificate2 certificate, string publicHost, CancellationToken cancellationToken)
     {
         var connections = new ServedConnections(_log);
-        var door = new KestrelDoor(_log);
+        var door = new KestrelDoor(_visitors, _log);
         Undo(door);
-        _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), connections, _log)
+        _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), _visitors, connections, _log)
         {
             Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http),
         };
@@ -204,7 +209,7 @@ public sealed class RelayServer : IAsyncDisposable
     {
         try
         {
-            var socket = Acceptor.Bind(_options.Listen, port);
+            var socket = Acceptor.Bind(_options.Listen, port, NetworkPlatform.Current);
             Undo(socket);
             return socket;
         }
@@ -245,4 +250,6 @@ public sealed class RelayServer : IAsyncDisposable
 /// <summary>A relay's numbers at one moment.</summary>
 /// <param name="Bytes">Counters since the relay started, over all bonds: sent is towards agents.</param>
 /// <param name="Agents">Bonds that are open, those without a network for the moment included.</param>
-public sealed record RelayStatistics(BondStatistics Bytes, int Agents);
+/// <param name="MultipathAgents">Of these, those with a subflow that is a Multipath TCP connection.</param>
+/// <param name="Visitors">Who came to the tunnels.</param>
+public sealed record RelayStatistics(BondStatistics Bytes, int Agents, int MultipathAgents, VisitorStatistics Visitors);

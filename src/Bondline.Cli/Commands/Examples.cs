@@ -58,7 +58,7 @@ internal static class Examples
             "bondline relay --https-port 8443 --http-port 8000  without special rights",
             "bondline relay token create laptop                one more join URL",
             "bondline relay ca                                 the root certificate for https:// addresses of tunnels",
-            "bondline relay --stats                            agents, streams and bytes, every second",
+            "bondline relay --stats                            agents, visitors (and how many by MPTCP), streams and bytes, every second",
         ],
         _ => [],
     };

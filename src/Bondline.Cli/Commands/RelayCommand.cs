@@ -119,15 +119,21 @@ internal static class RelayCommand
 
     private static void ReportStatistics(CommandHost host, ParseResult line, RelayStatistics statistics)
     {
-        var bytes = statistics.Bytes;
+        var (bytes, visitors) = (statistics.Bytes, statistics.Visitors);
         host.Output.WriteLine(line.GetValue(CommonOptions.Json)
             ? JsonSerializer.Serialize(
-                new RelayStatsLine("stats", bytes.BytesReceived, bytes.BytesSent, bytes.FramingBytesSent, bytes.BytesReinjected, bytes.BytesDuplicated, bytes.DuplicateBytesReceived, bytes.Streams, statistics.Agents),
+                new RelayStatsLine("stats", bytes.BytesReceived, bytes.BytesSent, bytes.FramingBytesSent, bytes.BytesReinjected, bytes.BytesDuplicated, bytes.DuplicateBytesReceived, bytes.Streams, statistics.Agents,
+                    statistics.MultipathAgents, visitors.Connections, visitors.Multipath, visitors.Spread, visitors.MostSubflows, Math.Round(visitors.AverageSubflows, 2)),
                 RelayJson.Lines.RelayStatsLine)
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"up {bytes.BytesReceived / 1e6:0.0} MB, down {bytes.BytesSent / 1e6:0.0} MB, {statistics.Agents} agents, {bytes.Streams} streams, reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB"));
+                $"up {bytes.BytesReceived / 1e6:0.0} MB, down {bytes.BytesSent / 1e6:0.0} MB, {statistics.Agents} agents{ByMultipath(statistics.MultipathAgents)}, {bytes.Streams} streams, {visitors.Connections} visitors{ByMultipath(visitors)}, reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB"));
     }
+
+    private static string ByMultipath(int agents) => agents == 0 ? "" : $" ({agents} by MPTCP)";
+
+    private static string ByMultipath(VisitorStatistics visitors) => visitors.Multipath == 0 ? ""
+        : string.Create(CultureInfo.InvariantCulture, $" ({visitors.Multipath} by MPTCP, {visitors.Spread} over several subflows, {visitors.MostSubflows} at most, {visitors.AverageSubflows:0.0} on average)");
 
     private static async Task CheckDomainAsync(CommandHost host, RelayServer relay)
     {

@@ -82,6 +82,12 @@ internal sealed record ListeningLine(string Event, string? Domain, string Https,
 /// <param name="DuplicatesReceivedBytes">Stream bytes that came again.</param>
 /// <param name="Streams">Open now, one of each agent's for control.</param>
 /// <param name="Agents">Bonds open now.</param>
+/// <param name="MultipathAgents">Of these, those that have a subflow by Multipath TCP.</param>
+/// <param name="Visitors">Connections to tunnels since the start.</param>
+/// <param name="MultipathVisitors">Of these, those that came by Multipath TCP.</param>
+/// <param name="SpreadVisitors">Of these, those that had more than one subflow.</param>
+/// <param name="MostVisitorSubflows">The most one of them had; 0 if none came.</param>
+/// <param name="AverageVisitorSubflows">Of the most each had; 0 if none came.</param>
 internal sealed record RelayStatsLine(
     string Event,
     long UpBytes,
@@ -91,7 +97,13 @@ internal sealed record RelayStatsLine(
     long DuplicatedBytes,
     long DuplicatesReceivedBytes,
     int Streams,
-    int Agents);
+    int Agents,
+    int MultipathAgents,
+    long Visitors,
+    long MultipathVisitors,
+    long SpreadVisitors,
+    int MostVisitorSubflows,
+    double AverageVisitorSubflows);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(TokenCreatedLine))]

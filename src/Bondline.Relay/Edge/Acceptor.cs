@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Bondline.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Bondline.Relay;
@@ -33,22 +34,23 @@ internal sealed class Acceptor : IAsyncDisposable
 
     public IPEndPoint EndPoint { get; }
 
-    /// <summary>A bound socket that does not listen yet.</summary>
+    /// <summary>A bound socket that does not listen yet; it takes Multipath TCP where the system has it.</summary>
     /// <param name="address">Null for every address, IPv4 and IPv6.</param>
     /// <param name="port">0 for one the system chooses.</param>
+    /// <param name="platform">The system.</param>
     /// <exception cref="SocketException">The port is taken or may not be used.</exception>
-    public static Socket Bind(IPAddress? address, int port)
+    public static Socket Bind(IPAddress? address, int port, INetworkPlatform platform)
     {
-        if (address is not null) return Bind(new IPEndPoint(address, port), isDual: false);
+        if (address is not null) return Bind(new IPEndPoint(address, port), isDual: false, platform);
         try
         {
-            if (Socket.OSSupportsIPv6) return Bind(new IPEndPoint(IPAddress.IPv6Any, port), isDual: true);
+            if (Socket.OSSupportsIPv6) return Bind(new IPEndPoint(IPAddress.IPv6Any, port), isDual: true, platform);
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported)
         {
             // IPv6 is compiled in but switched off: IPv4 alone.
         }
-        return Bind(new IPEndPoint(IPAddress.Any, port), isDual: false);
+        return Bind(new IPEndPoint(IPAddress.Any, port), isDual: false, platform);
     }
 
     /// <summary>Closes the port and waits for the accept loop; connections being served go on.</summary>
@@ -59,9 +61,21 @@ internal sealed class Acceptor : IAsyncDisposable
         await _accepting;
     }
 
-    private static Socket Bind(IPEndPoint endPoint, bool isDual)
+    private static Socket Bind(IPEndPoint endPoint, bool isDual, INetworkPlatform platform)
     {
-        var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            if (platform.TryCreateMultipath(endPoint.AddressFamily) is { } multipath) return Bind(multipath, endPoint, isDual);
+        }
+        catch (SocketException)
+        {
+            // Whatever it was, plain TCP may be let; and if not, its reason is the one to tell.
+        }
+        return Bind(new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp), endPoint, isDual);
+    }
+
+    private static Socket Bind(Socket socket, IPEndPoint endPoint, bool isDual)
+    {
         try
         {
             if (isDual) socket.DualMode = true;

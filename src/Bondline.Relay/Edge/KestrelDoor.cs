@@ -21,7 +21,7 @@ internal sealed class DoorEndPoint(string name) : EndPoint
 }
 
 /// <summary>Gives Kestrel connections that were accepted elsewhere.</summary>
-internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, IConnectionListenerFactorySelector, IDisposable
+internal sealed class KestrelDoor(VisitorCounter visitors, ILogger log) : IConnectionListenerFactory, IConnectionListenerFactorySelector, IDisposable
 {
     private const int MaxWaiting = 1024; // then the accept loops wait
 
@@ -41,8 +41,10 @@ internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, ICo
     /// <param name="tunnel">The tunnel whose port it came to; null if its Host decides.</param>
     public async Task EnterAsync(Socket socket, DoorEndPoint endPoint, HttpTunnel? tunnel)
     {
+        VisitorAddresses addresses;
         try
         {
+            (socket, addresses) = visitors.Enter(socket);
             VisitorSocket.Prepare(socket);
         }
         catch (SocketException) // gone again
@@ -51,6 +53,7 @@ internal sealed class KestrelDoor(ILogger log) : IConnectionListenerFactory, ICo
             return;
         }
         var connection = _factory.Create(socket);
+        connection.Features.Set(addresses);
         if (tunnel is not null) connection.Features.Set(tunnel);
         if (endPoint == DoorEndPoint.Plain && await SpeaksHttp2Async(connection)) endPoint = DoorEndPoint.Http2;
         if (!await ListenerOf(endPoint).OfferAsync(connection)) await connection.DisposeAsync();

@@ -10,12 +10,13 @@ namespace Bondline.Relay;
 internal sealed class TcpTunnel : Tunnel
 {
     private readonly Acceptor _acceptor;
+    private readonly VisitorCounter _visitors;
     private readonly ILogger _log;
 
     /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
-    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, ServedConnections connections, ILogger log) : base(holder, request, url)
+    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, VisitorCounter visitors, ServedConnections connections, ILogger log) : base(holder, request, url)
     {
-        _log = log;
+        (_visitors, _log) = (visitors, log);
         _acceptor = new Acceptor(listener, ServeAsync, connections, log);
     }
 
@@ -30,6 +31,7 @@ internal sealed class TcpTunnel : Tunnel
         try
         {
             remote = visitor.RemoteEndPoint;
+            (visitor, _) = _visitors.Enter(visitor);
             VisitorSocket.Prepare(visitor);
             stream = await OpenStreamAsync(StreamKind.Tcp, remote, CancellationToken.None);
         }

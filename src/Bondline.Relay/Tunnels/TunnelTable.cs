@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Bondline.Protocol;
+using Bondline.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Bondline.Relay;
@@ -23,7 +24,7 @@ internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Li
 /// One registration at a time; a visitor's lookup takes no lock. The same agent instance gets what it had back at once, always (its old bond is dead, whatever
 /// the relay still believes). Another instance of the same token is refused while the holder is alive, unless it asks to take over. Another token never.
 /// </remarks>
-internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, Task> visitors, ServedConnections connections, ILogger log) : IAsyncDisposable
+internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, Task> visitors, VisitorCounter counter, ServedConnections connections, ILogger log) : IAsyncDisposable
 {
     /// <summary>Tunnels one bond may have.</summary>
     public const int LimitPerBond = 64;
@@ -180,7 +181,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
             Socket listener;
             try
             {
-                listener = Acceptor.Bind(Settings.Listen, port);
+                listener = Acceptor.Bind(Settings.Listen, port, NetworkPlatform.Current);
             }
             catch (SocketException error) when (request.RemotePort is not null)
             {
@@ -204,7 +205,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
             return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} ports in use; no more are given.");
         }
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
-            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, connections, log)
+            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, counter, connections, log)
             : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), Settings.Limits, listener, visitors, connections, log);
         _byPort[port] = tunnel;
         Add(tunnel);

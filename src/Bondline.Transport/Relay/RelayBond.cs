@@ -25,6 +25,9 @@ public sealed class RelayBond : BondConnection
     /// <summary>How long the bond has had no live subflow; null while it has one.</summary>
     public TimeSpan? SilentFor => Driver.SilentFor;
 
+    /// <summary>One of its subflows is a Multipath TCP connection now.</summary>
+    public bool IsMultipath => Driver.Pumps.Any(pump => pump.IsMultipath);
+
     /// <summary>What joins are proved with.</summary>
     internal SecretBytes Secret { get; }
 }

@@ -55,6 +55,9 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
 
     public IPEndPoint? Remote => _socket.Remote;
 
+    /// <summary>As <see cref="SubflowSocket.IsMultipath"/>.</summary>
+    public bool IsMultipath => _socket.IsMultipath;
+
     /// <summary>Under the lock: a write is in flight or staged.</summary>
     public bool IsWriting { get; private set; }
 

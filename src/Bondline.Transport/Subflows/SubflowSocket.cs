@@ -21,6 +21,7 @@ internal sealed class SubflowSocket : IDisposable
     private readonly RecordStream _records;
     private readonly SslStream _tls;
     private readonly INetworkPlatform _platform;
+    private readonly bool _beganMultipath;
     private bool _usesLossTolerantControl;
     private int _unsentLimit;
 
@@ -29,6 +30,7 @@ internal sealed class SubflowSocket : IDisposable
         (_socket, _platform) = (socket, platform);
         socket.Blocking = false;
         platform.Tune(socket);
+        _beganMultipath = platform.IsMultipath(socket);
         _records = new(socket);
         _tls = new(_records, leaveInnerStreamOpen: true);
         Local = socket.LocalEndPoint as IPEndPoint;
@@ -38,6 +40,9 @@ internal sealed class SubflowSocket : IDisposable
     public IPEndPoint? Local { get; }
 
     public IPEndPoint? Remote { get; }
+
+    /// <summary>It is a Multipath TCP connection, which the kernel may spread over several paths. That can end (it falls back to TCP), but not begin later.</summary>
+    public bool IsMultipath => _beganMultipath && _platform.IsMultipath(_socket);
 
     /// <summary>SHA-256 of the relay's public key as shown in this connection.</summary>
     public byte[] RelayKeyHash { get; private set; } = [];

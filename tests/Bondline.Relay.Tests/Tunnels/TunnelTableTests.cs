@@ -264,7 +264,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
         {
             socket.Dispose();
             return Task.CompletedTask;
-        }, new ServedConnections(NullLogger.Instance), NullLogger.Instance)
+        }, new VisitorCounter(NetworkPlatform.Current), new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
             Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, new()),
         };

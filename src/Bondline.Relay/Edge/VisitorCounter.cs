@@ -1,0 +1,74 @@
+using System.Net;
+using System.Net.Sockets;
+using Bondline.Transport;
+
+namespace Bondline.Relay;
+
+/// <summary>Visitors' connections since the relay started.</summary>
+/// <param name="Connections">All of them.</param>
+/// <param name="Multipath">Those that came by Multipath TCP.</param>
+/// <param name="Spread">Of these, those that had more than one subflow.</param>
+/// <param name="MostSubflows">The most that one of them had; 0 if none came.</param>
+/// <param name="AverageSubflows">Of the most each had; 0 if none came.</param>
+/// <remarks>Subflows are counted when somebody asks and when a connection is closed: one that came and went in between was not seen.</remarks>
+public sealed record VisitorStatistics(long Connections, long Multipath, long Spread, int MostSubflows, double AverageSubflows);
+
+/// <summary>Counts visitors' connections, and with Multipath TCP their subflows. Thread-safe.</summary>
+internal sealed class VisitorCounter(INetworkPlatform platform)
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<VisitorAddresses> _open = []; // by Multipath TCP alone: the others need no second look
+    private long _connections, _multipath, _spread, _subflows; // the last two of those that are closed
+    private int _most;
+
+    /// <summary>Counts a visitor, from here on to the end of its socket.</summary>
+    /// <param name="accepted">The connection; another socket may stand for it from here on, and is the one to close.</param>
+    public (Socket Socket, VisitorAddresses Addresses) Enter(Socket accepted)
+    {
+        var first = (accepted.RemoteEndPoint as IPEndPoint)?.Address;
+        if (!platform.IsMultipath(accepted))
+        {
+            lock (_gate) _connections++;
+            return (accepted, new(first, null, platform));
+        }
+
+        VisitorAddresses? addresses = null;
+        var socket = new WatchedSocket(accepted, () => Leave(addresses!));
+        addresses = new(first, socket, platform);
+        lock (_gate)
+        {
+            _connections++;
+            _multipath++;
+            _open.Add(addresses);
+        }
+        return (socket, addresses);
+    }
+
+    /// <summary>Looks at those that are open, which costs a system call each, and counts.</summary>
+    public VisitorStatistics Count()
+    {
+        VisitorAddresses[] open;
+        lock (_gate) open = [.. _open];
+        foreach (var visitor in open) visitor.Look();
+        lock (_gate)
+        {
+            var (spread, subflows, most) = (_spread, _subflows, _most);
+            foreach (var visitor in _open) Add(visitor.MostSubflows, ref spread, ref subflows, ref most);
+            return new(_connections, _multipath, spread, most, _multipath == 0 ? 0 : (double)subflows / _multipath);
+        }
+    }
+
+    private void Leave(VisitorAddresses visitor)
+    {
+        visitor.Look();
+        lock (_gate)
+            if (_open.Remove(visitor)) Add(visitor.MostSubflows, ref _spread, ref _subflows, ref _most);
+    }
+
+    private static void Add(int ofOne, ref long spread, ref long subflows, ref int most)
+    {
+        if (ofOne > 1) spread++;
+        subflows += ofOne;
+        most = Math.Max(most, ofOne);
+    }
+}
