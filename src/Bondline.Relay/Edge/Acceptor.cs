@@ -78,6 +78,7 @@ internal sealed class Acceptor : IAsyncDisposable
     {
         try
         {
+            socket.NoDelay = true; // those it accepts need it; Multipath TCP that cannot (Linux before 5.17) has no resets either, and is too young to serve anybody
             if (isDual) socket.DualMode = true;
             socket.Bind(endPoint);
             return socket;

@@ -33,7 +33,7 @@ internal sealed class VisitorCounter(INetworkPlatform platform)
         }
 
         VisitorAddresses? addresses = null;
-        var socket = new WatchedSocket(accepted, () => Leave(addresses!));
+        var socket = new WatchedSocket(accepted, () => Leave(addresses!), platform);
         addresses = new(first, socket, platform);
         lock (_gate)
         {

@@ -43,6 +43,12 @@ public interface INetworkPlatform
     /// <summary>Both ends of each path of a Multipath TCP connection, as they are now; empty for any other.</summary>
     IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> MultipathSubflows(Socket socket) => [];
 
+    /// <summary>Resets a Multipath TCP connection, which SO_LINGER does not do on every system. The caller closes the socket.</summary>
+    void ResetMultipath(Socket socket) { }
+
+    /// <summary>Nothing can be sent over a Multipath TCP connection any more: this end was shut down, or it is over.</summary>
+    bool HasMultipathEndedSending(Socket socket) => true;
+
     /// <summary>What the kernel knows of the connection.</summary>
     bool TrySample(Socket socket, out TcpSample sample);
 

@@ -52,6 +52,10 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> MultipathSubflows(Socket socket) => MultipathSocket.Subflows(socket);
 
+    public void ResetMultipath(Socket socket) => MultipathSocket.Reset(socket);
+
+    public bool HasMultipathEndedSending(Socket socket) => MultipathSocket.HasEndedSending(socket);
+
     public bool TrySample(Socket socket, out TcpSample sample)
     {
         var found = TcpInfo.TryRead(socket, out var info);

@@ -12,9 +12,6 @@ internal static class SubflowTuning
     {
         ArgumentNullException.ThrowIfNull(socket);
         socket.NoDelay = true;
-        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 10);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        KeepAlive.Set(socket, idleSeconds: 10, intervalSeconds: 5, probes: 3);
     }
 }

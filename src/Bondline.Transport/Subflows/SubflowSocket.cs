@@ -197,6 +197,7 @@ internal sealed class SubflowSocket : IDisposable
     /// <summary>Closes with a reset: what waits in the kernel is thrown away, pending reads and writes fail.</summary>
     public void Abort()
     {
+        if (_beganMultipath) _platform.ResetMultipath(_socket);
         try
         {
             _socket.LingerState = new LingerOption(enable: true, seconds: 0);

@@ -87,6 +87,29 @@ public sealed class MultipathSocketTests
         Assert.False(TcpSocketOptions.TrySetUserTimeout(far, TimeSpan.FromSeconds(20))); // which is why the difference matters
     }
 
+    [Fact]
+    public async Task A_reset_is_one_for_the_peer_and_what_was_shut_down_has_ended()
+    {
+        using var listener = Listen(new(IPAddress.Loopback, 0));
+        using var near = MultipathSocket.TryCreate(AddressFamily.InterNetwork)!;
+        await near.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using var far = await listener.AcceptAsync(TestContext.Current.CancellationToken);
+        await far.SendAsync("part"u8.ToArray(), TestContext.Current.CancellationToken);
+        Assert.Equal(4, await near.ReceiveAsync(new byte[16], TestContext.Current.CancellationToken));
+        Assert.False(MultipathSocket.HasEndedSending(far));
+        MultipathSocket.Reset(far); // without SO_LINGER, and before it is closed
+        Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(async () => await near.ReceiveAsync(new byte[16], TestContext.Current.CancellationToken))).SocketErrorCode);
+        Assert.True(MultipathSocket.HasEndedSending(far));
+        far.Dispose();
+        MultipathSocket.Reset(far);
+        Assert.True(MultipathSocket.HasEndedSending(far));
+
+        using var other = MultipathSocket.TryCreate(AddressFamily.InterNetwork)!;
+        await other.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
+        other.Shutdown(SocketShutdown.Send);
+        Assert.True(MultipathSocket.HasEndedSending(other));
+    }
+
     private static Socket Listen(IPEndPoint at)
     {
         var socket = MultipathSocket.TryCreate(at.AddressFamily)!;

@@ -19,6 +19,13 @@ internal sealed class MultipathPlatform : INetworkPlatform
 
     public Socket? TryCreateMultipath(AddressFamily family) => Create(family);
 
+    /// <summary>How many connections were reset.</summary>
+    public int Resets { get; private set; }
+
+    public void ResetMultipath(Socket socket) => Resets++;
+
+    public bool HasMultipathEndedSending(Socket socket) => NetworkPlatform.Current.HasMultipathEndedSending(socket);
+
     public IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> MultipathSubflows(Socket socket) =>
         [.. Subflows.Select(address => (new IPEndPoint(IPAddress.Loopback, 443), new IPEndPoint(IPAddress.Parse(address), 5000)))];
 

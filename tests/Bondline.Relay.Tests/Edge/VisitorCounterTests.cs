@@ -100,6 +100,30 @@ public sealed class VisitorCounterTests : IDisposable
         Assert.Equal(new VisitorStatistics(1, 1, 0, 1, 1), _counter.Count());
     }
 
+    [Fact]
+    public async Task What_is_closed_while_it_could_still_send_is_reset()
+    {
+        _platform.Subflows = ["127.0.0.1"];
+        var (ended, _) = _counter.Enter(await AcceptAsync());
+        ended.Shutdown(SocketShutdown.Send);
+        ended.Dispose();
+        var (both, _) = _counter.Enter(await AcceptAsync());
+        both.Shutdown(SocketShutdown.Both);
+        both.Dispose();
+        Assert.Equal(0, _platform.Resets);
+        var (broken, _) = _counter.Enter(await AcceptAsync());
+        broken.Close(timeout: 0);
+        Assert.Equal(1, _platform.Resets);
+
+        // A write that waits for the peer does not hold it up.
+        var (stuck, _) = _counter.Enter(await AcceptAsync());
+        var writing = stuck.SendAsync(new byte[64 << 20], SocketFlags.None);
+        Assert.False(writing.IsCompleted);
+        stuck.Dispose();
+        Assert.Equal(2, _platform.Resets);
+        await Assert.ThrowsAsync<SocketException>(() => writing);
+    }
+
     private async Task<Socket> AcceptAsync()
     {
         var peer = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
