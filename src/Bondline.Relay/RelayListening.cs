@@ -7,4 +7,5 @@ namespace Bondline.Relay;
 /// <param name="Https">Agents and HTTPS visitors.</param>
 /// <param name="Http">HTTP visitors.</param>
 /// <param name="TcpPorts">The range of the TCP tunnels.</param>
-public sealed record RelayListening(string? Domain, IPEndPoint Https, IPEndPoint Http, PortRange TcpPorts);
+/// <param name="IsMultipath">Its ports take Multipath TCP besides TCP.</param>
+public sealed record RelayListening(string? Domain, IPEndPoint Https, IPEndPoint Http, PortRange TcpPorts, bool IsMultipath);

@@ -6,8 +6,8 @@ namespace Bondline.Relay;
 /// <summary>What the relay tells its operator. Ids 2000 to 2999.</summary>
 internal static partial class RelayLog
 {
-    [LoggerMessage(2000, LogLevel.Information, "Listening: TLS on {Https}, HTTP on {Http}, TCP tunnels on {TcpPorts}")]
-    public static partial void Listening(this ILogger log, string https, string http, string tcpPorts);
+    [LoggerMessage(2000, LogLevel.Information, "Listening: TLS on {Https}, HTTP on {Http}, TCP tunnels on {TcpPorts}; by {Protocols}")]
+    public static partial void Listening(this ILogger log, string https, string http, string tcpPorts, string protocols);
 
     [LoggerMessage(2001, LogLevel.Warning, "Cannot accept on {EndPoint}: {Why}; trying again in {WaitMs} ms")]
     public static partial void AcceptFailed(this ILogger log, EndPoint? endPoint, string why, int waitMs);

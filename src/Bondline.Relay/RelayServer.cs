@@ -122,7 +122,7 @@ public sealed class RelayServer : IAsyncDisposable
         var domain = _options.Domain?.ToLowerInvariant() ?? (_options is { IsEmbedded: true, Listen: { } here } && IPAddress.IsLoopback(here) ? "localhost" : null);
         var address = _options.Listen is { } only && !IsAny(only) ? only : null;
         var publicHost = _options.Domain ?? (address ?? _options.Address ?? PublicAddress.Find()).ToString();
-        _listening = new RelayListening(domain, (IPEndPoint)https.LocalEndPoint!, (IPEndPoint)http.LocalEndPoint!, _options.TcpPorts);
+        _listening = new RelayListening(domain, (IPEndPoint)https.LocalEndPoint!, (IPEndPoint)http.LocalEndPoint!, _options.TcpPorts, NetworkPlatform.Current.IsMultipath(https));
         _host = new HostPort(publicHost, _listening.Https.Port);
         _store.SaveSetting(HostSetting, _host.ToString());
 
@@ -131,7 +131,8 @@ public sealed class RelayServer : IAsyncDisposable
         await OpenEdgesAsync(https, http, certificate, publicHost, cancellationToken);
         if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, _log));
         if (!_options.IsEmbedded && !_tokens.All.Any(token => token.Revoked is null)) FirstJoinUrl = CreateToken("first");
-        _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString());
+        _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString(),
+            _listening.IsMultipath ? "TCP and MPTCP" : "plain TCP only: this system has no MPTCP for us, or it is off (net.mptcp.enabled)");
         return _listening;
     }
 

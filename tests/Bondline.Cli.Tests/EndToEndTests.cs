@@ -75,6 +75,7 @@ public sealed class EndToEndTests : IAsyncDisposable
     {
         var (relay, join) = await StartRelayAsync("--domain", "lab.test");
         using var listening = JsonDocument.Parse(await relay.LineAsync("""{"event":"listening","""));
+        Assert.True(listening.RootElement.GetProperty("mptcp").GetBoolean());
         await using var service = await StartWebAsync();
         var ready = await ReadyAsync(StartAgent(join, "http", PortOf(service), "--name", "shop"));
         var http = listening.RootElement.GetProperty("http").GetString()!;
@@ -260,6 +261,7 @@ public sealed class EndToEndTests : IAsyncDisposable
         Assert.Equal("active", stats.RootElement.GetProperty("paths")[0].GetProperty("state").GetString());
         using var relayStats = JsonDocument.Parse(await relay.LineAsync("""{"event":"stats","upBytes":"""));
         Assert.InRange(relayStats.RootElement.GetProperty("agents").GetInt32(), 0, 1);
+        Assert.Equal(0, relayStats.RootElement.GetProperty("visitors").GetInt32());
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Bondline.Agent;
 using Bondline.Protocol;
+using Bondline.Relay;
 using Bondline.Transport;
 using Xunit;
 
@@ -50,6 +51,22 @@ public sealed class ReportTests
 
             """,
             _error.ToString());
+    }
+
+    [Fact]
+    public void A_relays_lines_say_who_came_by_Multipath_TCP()
+    {
+        var bytes = new BondStatistics { BytesSent = 1_500_000, BytesReceived = 2_000_000, FramingBytesSent = 6, Streams = 5 };
+        var none = new RelayStatistics(bytes, 3, 0, new(12, 0, 0, 0, 0));
+        var some = new RelayStatistics(bytes, 3, 1, new(12, 3, 2, 4, 7.0 / 3));
+        string[] lines = [RelayReport.Statistics(none, isJson: false), RelayReport.Statistics(some, isJson: false), RelayReport.Statistics(some, isJson: true)];
+        Assert.Equal(
+            """
+            up 2.0 MB, down 1.5 MB, 3 agents, 5 streams, 12 visitors, reinjected 0.0 MB, duplicated 0.0 MB
+            up 2.0 MB, down 1.5 MB, 3 agents (1 by MPTCP), 5 streams, 12 visitors (3 by MPTCP, 2 with several subflows, 4 at most, 2.3 on average), reinjected 0.0 MB, duplicated 0.0 MB
+            {"event":"stats","upBytes":2000000,"downBytes":1500000,"framingBytes":6,"reinjectedBytes":0,"duplicatedBytes":0,"duplicatesReceivedBytes":0,"streams":5,"agents":3,"multipathAgents":1,"visitors":12,"multipathVisitors":3,"spreadVisitors":2,"mostVisitorSubflows":4,"averageVisitorSubflows":2.33}
+            """,
+            string.Join('\n', lines));
     }
 
     private static void TellEverything(IAgentReport report)

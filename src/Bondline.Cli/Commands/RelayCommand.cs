@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Bondline.Relay;
@@ -96,7 +95,7 @@ internal static class RelayCommand
             {
                 Report(host, line, started);
                 check = CheckDomainAsync(host, started);
-                if (line.GetValue(CommonOptions.Stats)) statistics = EverySecond.RunAsync(() => ReportStatistics(host, line, started.Snapshot()), host.Stop.Drain);
+                if (line.GetValue(CommonOptions.Stats)) statistics = EverySecond.RunAsync(() => host.Output.WriteLine(RelayReport.Statistics(started.Snapshot(), line.GetValue(CommonOptions.Json))), host.Stop.Drain);
             },
             host.Stop.Drain);
         await Task.WhenAll(check, statistics);
@@ -104,10 +103,10 @@ internal static class RelayCommand
 
     private static void Report(CommandHost host, ParseResult line, RelayServer relay)
     {
-        var (domain, https, http, tcpPorts) = relay.Listening;
+        var (domain, https, http, tcpPorts, isMultipath) = relay.Listening;
         if (line.GetValue(CommonOptions.Json))
         {
-            host.Output.WriteLine(JsonSerializer.Serialize(new ListeningLine("listening", domain, $"{https}", $"{http}", $"{tcpPorts}"), RelayJson.Lines.ListeningLine));
+            host.Output.WriteLine(JsonSerializer.Serialize(new ListeningLine("listening", domain, $"{https}", $"{http}", $"{tcpPorts}", isMultipath), RelayJson.Lines.ListeningLine));
             if (relay.FirstJoinUrl is { } joinUrl) host.Error.WriteLine($"Join URL: {joinUrl.Format()}");
             return;
         }
@@ -116,24 +115,6 @@ internal static class RelayCommand
         host.Output.WriteLine("The first token's join URL, shown only now. On the machine whose service is to be public, run \"bondline login\" and paste it there:");
         host.Output.WriteLine($"  {first.Format()}");
     }
-
-    private static void ReportStatistics(CommandHost host, ParseResult line, RelayStatistics statistics)
-    {
-        var (bytes, visitors) = (statistics.Bytes, statistics.Visitors);
-        host.Output.WriteLine(line.GetValue(CommonOptions.Json)
-            ? JsonSerializer.Serialize(
-                new RelayStatsLine("stats", bytes.BytesReceived, bytes.BytesSent, bytes.FramingBytesSent, bytes.BytesReinjected, bytes.BytesDuplicated, bytes.DuplicateBytesReceived, bytes.Streams, statistics.Agents,
-                    statistics.MultipathAgents, visitors.Connections, visitors.Multipath, visitors.Spread, visitors.MostSubflows, Math.Round(visitors.AverageSubflows, 2)),
-                RelayJson.Lines.RelayStatsLine)
-            : string.Create(
-                CultureInfo.InvariantCulture,
-                $"up {bytes.BytesReceived / 1e6:0.0} MB, down {bytes.BytesSent / 1e6:0.0} MB, {statistics.Agents} agents{ByMultipath(statistics.MultipathAgents)}, {bytes.Streams} streams, {visitors.Connections} visitors{ByMultipath(visitors)}, reinjected {bytes.BytesReinjected / 1e6:0.0} MB, duplicated {bytes.BytesDuplicated / 1e6:0.0} MB"));
-    }
-
-    private static string ByMultipath(int agents) => agents == 0 ? "" : $" ({agents} by MPTCP)";
-
-    private static string ByMultipath(VisitorStatistics visitors) => visitors.Multipath == 0 ? ""
-        : string.Create(CultureInfo.InvariantCulture, $" ({visitors.Multipath} by MPTCP, {visitors.Spread} over several subflows, {visitors.MostSubflows} at most, {visitors.AverageSubflows:0.0} on average)");
 
     private static async Task CheckDomainAsync(CommandHost host, RelayServer relay)
     {

@@ -70,7 +70,13 @@ internal sealed record TokenCreatedLine(string Event, string Name, string JoinUr
 
 internal sealed record TokenLine(string Event, string Name, string Id, DateTimeOffset Created, DateTimeOffset? Revoked);
 
-internal sealed record ListeningLine(string Event, string? Domain, string Https, string Http, string TcpPorts);
+/// <param name="Event">Always <c>listening</c>.</param>
+/// <param name="Domain">Names are under it; left out without one.</param>
+/// <param name="Https">For agents and HTTPS visitors.</param>
+/// <param name="Http">For HTTP visitors.</param>
+/// <param name="TcpPorts">The range for TCP tunnels.</param>
+/// <param name="Mptcp">All of these take Multipath TCP too.</param>
+internal sealed record ListeningLine(string Event, string? Domain, string Https, string Http, string TcpPorts, bool Mptcp);
 
 /// <summary>A relay's stats line; every counter is since the start, over all bonds.</summary>
 /// <param name="Event">Always <c>stats</c>.</param>

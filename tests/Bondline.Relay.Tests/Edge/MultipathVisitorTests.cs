@@ -62,6 +62,26 @@ public sealed class MultipathVisitorTests
     }
 
     [Fact]
+    public async Task An_http_body_that_ends_with_its_connection_is_never_cut_in_peace()
+    {
+        await using var edge = await VisitedEdge.StartAsync(["shop"], async (stream, _) =>
+        {
+            await stream.WriteAsync("HTTP/1.0 200 OK\r\n\r\nhalf"u8.ToArray());
+            stream.Abort(StreamError.LocalReset);
+        });
+        using var visitor = await VisitAsync(edge.Relay.Listening.Http.Port);
+        await visitor.SendAsync("GET / HTTP/1.0\r\nHost: shop.lab.test\r\n\r\n"u8.ToArray(), Stop);
+        var answer = new byte[1024];
+        Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            while (await visitor.ReceiveAsync(answer, Stop) > 0)
+            {
+                // what came before it
+            }
+        })).SocketErrorCode);
+    }
+
+    [Fact]
     public async Task Where_a_request_is_served_all_addresses_of_its_visitor_are_at_hand()
     {
         var platform = new MultipathPlatform { Subflows = ["127.0.0.1"] };
