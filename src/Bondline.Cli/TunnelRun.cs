@@ -18,6 +18,7 @@ internal static class TunnelRun
     public static async Task<int> StartAsync(CommandHost host, ParseResult line, TunnelSettings tunnelSettings, Func<Func<string, string?>, IReadOnlyList<TunnelRequest>> requests)
     {
         host.Stop.Listen();
+        if (tunnelSettings.Carrier == CarrierMode.Multipath) Carriers.RequireKernel();
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
         var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
         SystemCheck.Require(NetworkPlatform.System, isRelay: join is null);
@@ -54,6 +55,7 @@ internal static class TunnelRun
                 PathsAreExclusive = tunnelSettings.Paths.AreExclusive,
                 Proxies = proxies,
                 Mode = tunnelSettings.Mode,
+                Carrier = tunnelSettings.Carrier,
                 Budgets = tunnelSettings.Paths.Budgets,
                 Settings = settings,
                 IsTakeover = tunnelSettings.IsTakeover,

@@ -102,12 +102,13 @@ public class Bond
     /// <param name="policy">What it may be used for.</param>
     /// <param name="initialRtt">One round trip, measured by the handshake.</param>
     /// <param name="now">The current instant.</param>
+    /// <param name="isMultipath">The kernel spreads it over several paths: its order is that of the slowest.</param>
     /// <exception cref="ProtocolException">The id was used before, or there are too many subflows.</exception>
-    public virtual Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
+    public virtual Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now, bool isMultipath = false)
     {
         if (!_subflowIds.TryUse(id)) throw new ProtocolException(ProtocolError.SubflowIdReused, $"{id} was used before.");
         if (_subflows.Count >= Options.MaxSubflows) throw new ProtocolException(ProtocolError.TooManySubflows, $"A bond has at most {Options.MaxSubflows} subflows.");
-        var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now };
+        var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now, IsMultipath = isMultipath };
         _subflows.Add(subflow);
         if (_windows.TryAnnounce()) AnnounceStreams();
         _transmitter.HandleUsable(subflow);

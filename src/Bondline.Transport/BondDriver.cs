@@ -84,7 +84,7 @@ internal sealed class BondDriver : IDeadlineOwner
                 if (End is not null) return null;
                 var now = Context.Clock.Now;
                 (Bond as RecordedBond)?.NamePath(id, path, now);
-                pump.Subflow = Bond.AddSubflow(id, policy, rtt, now);
+                pump.Subflow = Bond.AddSubflow(id, policy, rtt, now, socket.IsMultipath);
                 pump.Subflow.Owner = pump;
                 if (isHeld) pump.Hold();
                 _pumps = [.. _pumps, pump];

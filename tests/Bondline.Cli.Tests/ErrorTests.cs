@@ -49,9 +49,9 @@ public sealed class ErrorTests
     public async Task With_json_a_mistake_is_one_object_on_standard_output()
     {
         await using var host = new TestHost();
-        Assert.Equal(2, await host.RunAsync("tcp", "22", "--json", "--carrier", "mptcp"));
+        Assert.Equal(2, await host.RunAsync("tcp", "22", "--json", "--paths", "eth0", "--carrier", "mptcp"));
         Assert.Equal(
-            """{"event":"error","code":"not-available","message":"this version has not got --carrier mptcp. Use --carrier bond, which bonds the same networks in the program itself."}""" + "\n",
+            """{"event":"error","code":"usage","message":"with --carrier mptcp the kernel chooses among the networks, so --paths and --mode have no effect. Leave them out, or use --carrier bond."}""" + "\n",
             host.Output);
         Assert.Empty(host.Error);
     }

@@ -12,6 +12,9 @@ public interface IAgentObserver
     /// <summary>A network of this machine changed its state.</summary>
     void PathChanged(PathReport path);
 
+    /// <summary>It is known what carries the bond, or that or the reason for it changed.</summary>
+    void CarrierChanged(CarrierReport carrier) { }
+
     /// <summary>Something the user should know; the agent goes on.</summary>
     void Problem(AgentProblem problem);
 

@@ -48,6 +48,7 @@ public sealed class TunnelAgent
             PathsAreExclusive = _options.PathsAreExclusive,
             Proxies = _options.Proxies,
             Mode = _options.Mode,
+            Carrier = _options.Carrier,
             TimeProvider = _options.TimeProvider,
             Log = _options.Log,
             Record = _options.Record,
@@ -56,6 +57,7 @@ public sealed class TunnelAgent
         budgets.Begin();
         lock (_gate) (_link, _budgets) = (link, budgets);
         link.PathChanged += _observer.PathChanged;
+        link.CarrierChanged += _observer.CarrierChanged;
         link.Declined += ReportDeclined;
         var draining = DrainAsync(end, drain);
         var notice = NoticeUnreachableAsync(end.Token);

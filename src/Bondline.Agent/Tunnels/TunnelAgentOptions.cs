@@ -31,6 +31,10 @@ public sealed record TunnelAgentOptions
     /// <summary>How the interfaces are used together at first.</summary>
     public BondMode Mode { get; init; }
 
+    /// <summary>What the bond is to be carried by.</summary>
+    /// <value>Default <see cref="CarrierMode.Bond"/>.</value>
+    public CarrierMode Carrier { get; init; } = CarrierMode.Bond;
+
     /// <summary>The proxies that lead to the relay.</summary>
     /// <value>Default none.</value>
     public ProxySettings Proxies { get; init; } = ProxySettings.None;

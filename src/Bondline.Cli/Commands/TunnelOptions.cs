@@ -31,11 +31,10 @@ internal sealed class TunnelOptions
     /// <exception cref="CommandException">A value is wrong, or this version has not got it.</exception>
     public TunnelSettings Read(ParseResult line)
     {
-        if (line.GetValue(Carrier) is { } carrier && carrier is not ("auto" or "bond"))
-            throw carrier == "mptcp"
-                ? new CommandException("not-available", "this version has not got --carrier mptcp", "Use --carrier bond, which bonds the same networks in the program itself")
-                : new CommandException("usage", $"\"{carrier}\" is no carrier", "Use --carrier auto or --carrier bond");
-        return new(PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), line.GetValue(Takeover), line.GetValue(Lan), Record.Read(line));
+        var (paths, mode, carrier) = (PathRules.Parse(line.GetValue(Paths)), ParseMode(line.GetValue(Mode)), Carriers.Parse(line.GetValue(Carrier)));
+        if (carrier == CarrierMode.Multipath && (paths.Rules.Count > 0 || mode != BondMode.Auto))
+            throw new CommandException("usage", "with --carrier mptcp the kernel chooses among the networks, so --paths and --mode have no effect", "Leave them out, or use --carrier bond");
+        return new(paths, mode, carrier, line.GetValue(Takeover), line.GetValue(Lan), Record.Read(line));
     }
 
     private static BondMode ParseMode(string? text)
@@ -47,4 +46,4 @@ internal sealed class TunnelOptions
 }
 
 /// <summary>The values of <see cref="TunnelOptions"/>.</summary>
-internal sealed record TunnelSettings(PathRules Paths, BondMode Mode, bool IsTakeover, bool IsLan, RecordSettings? Record);
+internal sealed record TunnelSettings(PathRules Paths, BondMode Mode, CarrierMode Carrier, bool IsTakeover, bool IsLan, RecordSettings? Record);

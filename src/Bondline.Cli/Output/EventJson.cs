@@ -17,6 +17,12 @@ internal sealed record PathLine(string Event, string Path, string State, string?
     public PathLine(string path, string state, string? reason, double? rttMs, string? detail, string? policy) : this("path", path, state, reason, rttMs, detail, policy) { }
 }
 
+/// <summary>What carries the bond, <c>bond</c> or <c>mptcp</c>, and why.</summary>
+internal sealed record CarrierLine(string Event, string Carrier, string Reason)
+{
+    public CarrierLine(string carrier, string reason) : this("carrier", carrier, reason) { }
+}
+
 internal sealed record ErrorLine(string Event, string Code, string Message)
 {
     public ErrorLine(string code, string message) : this("error", code, message) { }
@@ -50,6 +56,7 @@ internal sealed record StatsPath(string Path, string State, double RttMs, double
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ReadyLine))]
 [JsonSerializable(typeof(PathLine))]
+[JsonSerializable(typeof(CarrierLine))]
 [JsonSerializable(typeof(ErrorLine))]
 [JsonSerializable(typeof(StatsLine))]
 internal sealed partial class EventJson : JsonSerializerContext

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Bondline.Agent;
+using Bondline.Protocol;
 using Bondline.Transport;
 
 namespace Bondline.Cli;
@@ -9,8 +10,15 @@ namespace Bondline.Cli;
 internal sealed class JsonReport(TextWriter output) : IAgentReport
 {
     private readonly PathChanges _changes = new();
+    private volatile string _carrier = Carriers.Name(Carrier.Bond);
 
-    public void TunnelReady(LocalTarget target, string url) => Write(new ReadyLine(url, target.ToString(), "bond"), EventJson.Lines.ReadyLine);
+    public void TunnelReady(LocalTarget target, string url) => Write(new ReadyLine(url, target.ToString(), _carrier), EventJson.Lines.ReadyLine);
+
+    public void CarrierChanged(CarrierReport carrier)
+    {
+        _carrier = Carriers.Name(carrier.Carrier);
+        Write(new CarrierLine(_carrier, carrier.Reason), EventJson.Lines.CarrierLine);
+    }
 
     public void PathChanged(PathReport path)
     {

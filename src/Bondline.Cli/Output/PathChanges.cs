@@ -4,14 +4,14 @@ using Bondline.Transport;
 
 namespace Bondline.Cli;
 
-/// <summary>Which reports of a path say something new: its state, the reason or its policy changed, not only its round-trip time.</summary>
+/// <summary>Which reports of a path say something new: its state, the reason or its policy changed, or what kernel MPTCP leads over; not only its round-trip time.</summary>
 internal sealed class PathChanges
 {
-    private readonly ConcurrentDictionary<string, (PathState State, string? Reason, SubflowPolicy Policy)> _last = new();
+    private readonly ConcurrentDictionary<string, (PathState State, string? Reason, SubflowPolicy Policy, string? Over)> _last = new();
 
     public bool IsNews(PathReport path)
     {
-        var seen = (path.State, path.Reason, path.Policy);
+        var seen = (path.State, path.Reason, path.Policy, path.Path == PathManager.MultipathName ? path.Detail : null);
         if (_last.TryGetValue(path.Path, out var before) && before == seen) return false;
         _last[path.Path] = seen;
         return true;

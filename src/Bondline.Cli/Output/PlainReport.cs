@@ -19,6 +19,11 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
         error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{(PathChanges.Name(path.Policy) is { } policy ? $" {policy}" : "")}{rtt}{(why is null ? "" : $" ({why})")}");
     }
 
+    public void CarrierChanged(CarrierReport carrier)
+    {
+        if (!isQuiet) error.WriteLine($"carrier: {Carriers.Name(carrier.Carrier)} ({carrier.Reason})");
+    }
+
     public void Problem(AgentProblem problem) => error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");
 
     public void Statistics(AgentStatistics statistics)

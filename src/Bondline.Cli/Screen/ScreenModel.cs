@@ -31,6 +31,7 @@ internal sealed class ScreenModel
     private int _connections, _absences;
     private long _sent, _received;
     private bool _hasChecked;
+    private Carrier _carrier;
     private DateTimeOffset? _aloneSince;
     private bool _isAloneTold;
 
@@ -84,6 +85,16 @@ internal sealed class ScreenModel
     public void Note(EventKind kind, string text)
     {
         lock (_gate) Tell(kind, text);
+    }
+
+    /// <summary>The bond of all networks goes without saying; anything else, and the way back, does not.</summary>
+    public void CarrierChanged(CarrierReport carrier)
+    {
+        lock (_gate)
+        {
+            if (carrier.Carrier != _carrier) Tell(EventKind.Note, $"carried by {(carrier.Carrier == Carrier.Multipath ? "kernel MPTCP" : "a connection on each network")}: {carrier.Reason}");
+            _carrier = carrier.Carrier;
+        }
     }
 
     /// <summary>The checks of the start that are done when the relay takes visitors, once.</summary>

@@ -12,8 +12,10 @@ public static partial class MultipathSocket
     private const int Protocol = 262, SolMultipath = 284, Tcp = 6;
     private const int SolSocket = 1, ReuseAddress = 2;
     private const int NoSignal = 0x4000, DoNotWait = 0x40;
-    private const int IsMultipathOption = 43, SubflowAddressesOption = 3;
+    private const int IsMultipathOption = 43, SubflowInfoOption = 2, SubflowAddressesOption = 3;
     private const int SubflowHeaderLength = 16, AddressLength = 128, MaxSubflows = 8;
+    private const int StateLength = 8; // of struct tcp_info, which begins with tcpi_state; the kernel copies no more than is asked for
+    private const byte Established = 1;
 
     /// <summary>A new socket; it serves plain TCP peers too. What a listener accepts from one is a TCP socket in all respects.</summary>
     /// <param name="family">IPv4, or IPv6 alone until it is made dual.</param>
@@ -45,15 +47,20 @@ public static partial class MultipathSocket
         return TryGet(socket, Tcp, IsMultipathOption, value, out var length) && length == sizeof(int) && MemoryMarshal.Read<int>(value) == 1;
     }
 
-    /// <summary>MPTCP_SUBFLOW_ADDRS (Linux 5.16): both ends of each subflow the connection has now.</summary>
+    /// <summary>MPTCP_SUBFLOW_ADDRS and MPTCP_TCPINFO (Linux 5.16): both ends of each subflow of the connection that stands now.</summary>
     /// <returns>Empty if it has fallen back, is closed, or the kernel does not say.</returns>
     public static IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> Subflows(Socket socket)
     {
-        Span<byte> buffer = stackalloc byte[SubflowHeaderLength + MaxSubflows * 2 * AddressLength];
-        buffer.Clear();
-        MemoryMarshal.Write(buffer, SubflowHeaderLength); // size_subflow_data
-        MemoryMarshal.Write(buffer[12..], 2 * AddressLength); // size_user
-        return TryGet(socket, SolMultipath, SubflowAddressesOption, buffer, out var length) ? ReadSubflows(buffer[..length]) : [];
+        Span<byte> addresses = stackalloc byte[SubflowHeaderLength + MaxSubflows * 2 * AddressLength];
+        Span<byte> states = stackalloc byte[SubflowHeaderLength + MaxSubflows * StateLength];
+        if (!TryGetOfSubflows(socket, SubflowAddressesOption, addresses, 2 * AddressLength, out var length)) return [];
+        var subflows = ReadSubflows(addresses[..length]);
+        // Those that are being opened or closed are listed too. Both lists have one order, but may be a change apart.
+        if (!TryGetOfSubflows(socket, SubflowInfoOption, states, StateLength, out length) || MemoryMarshal.Read<uint>(states[4..]) != subflows.Count) return subflows;
+        List<(IPEndPoint, IPEndPoint)> standing = [];
+        for (var i = 0; i < subflows.Count && SubflowHeaderLength + i * StateLength < length; i++)
+            if (states[SubflowHeaderLength + i * StateLength] == Established) standing.Add(subflows[i]);
+        return standing;
     }
 
     /// <summary>Resets the connection (MP_FASTCLOSE, RFC 8684 section 3.5): the peer sees a reset, whatever subflows there are. Then close the socket.</summary>
@@ -111,6 +118,15 @@ public static partial class MultipathSocket
             InternetFamily6 => new(new IPAddress(address.Slice(8, 16), MemoryMarshal.Read<uint>(address[24..])), port),
             _ => null,
         };
+    }
+
+    //  | size of this header (4) | subflows (4) | what the kernel has of each (4) | what is wanted of each (4) | then so much for each
+    private static bool TryGetOfSubflows(Socket socket, int option, Span<byte> buffer, int lengthOfEach, out int length)
+    {
+        buffer.Clear();
+        MemoryMarshal.Write(buffer, SubflowHeaderLength);
+        MemoryMarshal.Write(buffer[12..], lengthOfEach);
+        return TryGet(socket, SolMultipath, option, buffer, out length);
     }
 
     private static bool TryGet(Socket socket, int level, int option, Span<byte> value, out int length)

@@ -15,7 +15,8 @@ public abstract record PathCommand
     /// <param name="Policy">What the subflow may be used for.</param>
     /// <param name="Timeout">Time for everything up to the join.</param>
     /// <param name="IsNarrow">Keep packets small: large ones vanished on this path.</param>
-    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout, bool IsNarrow = false) : PathCommand
+    /// <param name="IsMultipath">Make it a connection that the kernel spreads over the networks.</param>
+    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout, bool IsNarrow = false, bool IsMultipath = false) : PathCommand
     {
         public IPEndPoint Remote => Relay.EndPoint;
     }
@@ -50,6 +51,11 @@ public abstract record PathCommand
     /// <param name="Detail">A sentence for people; null if there is none.</param>
     /// <param name="Policy">What it is used for; <see cref="SubflowPolicy.Off"/> if it cannot be used.</param>
     public sealed record Report(string Path, PathSituation Situation, string? Reason, string? Detail, SubflowPolicy Policy) : PathCommand;
+
+    /// <summary>What carries the bond, told at the start and when it or the reason changes.</summary>
+    /// <param name="Carrier">Of the subflows that are kept.</param>
+    /// <param name="Reason">A clause for people.</param>
+    public sealed record Carry(Carrier Carrier, string Reason) : PathCommand;
 
     /// <summary>Give up for good: wherever the relay should be, someone else answers.</summary>
     public sealed record Fail(string Detail) : PathCommand;

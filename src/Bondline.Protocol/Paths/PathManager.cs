@@ -9,6 +9,9 @@ namespace Bondline.Protocol;
 /// </remarks>
 public sealed class PathManager
 {
+    /// <summary>The path of the connection that the kernel spreads over the networks; an interface of this name is no path beside it.</summary>
+    public const string MultipathName = "mptcp";
+
     internal const int MaxDials = 3;
     internal static readonly TimeSpan DialTimeout = TimeSpan.FromSeconds(5);
 
@@ -26,6 +29,7 @@ public sealed class PathManager
     private static readonly TimeSpan ResolveInterval = TimeSpan.FromSeconds(5);
 
     private readonly PathSelection _selection;
+    private readonly CarrierPolicy _carrier;
     private readonly Dictionary<string, ManagedPath> _paths = [];
     private readonly List<PathCommand> _commands = [];
     private ulong _random;
@@ -34,10 +38,18 @@ public sealed class PathManager
     private int _lastDial;
     private Instant _nextResolve = new(long.MinValue);
     private bool _hasJoined, _isResolveForced;
+    private IReadOnlyList<IPAddress>? _kernelEndpoints;
+    private PathCommand.Carry? _lastCarry;
 
-    public PathManager(IReadOnlyList<PathRule> rules, bool isExclusive, ulong seed)
+    /// <param name="rules">What the user said about interfaces.</param>
+    /// <param name="isExclusive">Only the interfaces named are used, if any is.</param>
+    /// <param name="seed">Of the jitter.</param>
+    /// <param name="carrier">What the user wants the bond carried by.</param>
+    /// <param name="hasMultipath">This system has sockets of MPTCP.</param>
+    public PathManager(IReadOnlyList<PathRule> rules, bool isExclusive, ulong seed, CarrierMode carrier = CarrierMode.Bond, bool hasMultipath = false)
     {
         _selection = new(rules, isExclusive);
+        _carrier = new(carrier, hasMultipath);
         _random = (seed * 0x9E37_79B9_7F4A_7C15) | 1; // never zero, and close seeds differ
     }
 
@@ -52,6 +64,7 @@ public sealed class PathManager
         switch (seen)
         {
             case PathObservation.Interfaces interfaces:
+                if (HaveNetworksChanged(interfaces.All)) _carrier.HandleChanged(now);
                 _interfaces = interfaces.All;
                 _isResolveForced = true; // another network, perhaps another resolver
                 SelectPaths(now);
@@ -92,6 +105,12 @@ public sealed class PathManager
                 }
 
                 break;
+            case PathObservation.MultipathSeen multipath when FindSubflow(multipath.Subflow, out _) is { } subflow:
+                (subflow.IsFallen, subflow.Networks) = (!multipath.IsMultipath, [.. multipath.Locals.Distinct()]);
+                break;
+            case PathObservation.KernelEndpoints endpoints:
+                _kernelEndpoints = endpoints.Addresses;
+                break;
             case PathObservation.PolicyChanged changed:
                 _selection.Change(changed.Path, changed.Policy);
                 SelectPaths(now);
@@ -111,6 +130,8 @@ public sealed class PathManager
                 break;
         }
 
+        if (_carrier.Update(CarrierFacts(), now)) SelectPaths(now);
+        if (_interfaces.Count > 0 && _lastCarry != new PathCommand.Carry(_carrier.Carrier, _carrier.Reason)) _commands.Add(_lastCarry = new(_carrier.Carrier, _carrier.Reason));
         foreach (var path in _paths.Values)
         {
             DialIfDue(path, now);
@@ -126,19 +147,20 @@ public sealed class PathManager
 
     private void SelectPaths(Instant now)
     {
-        foreach (var seen in _interfaces)
+        SelectMultipath(now);
+        foreach (var seen in _interfaces.Where(seen => seen.Name != MultipathName))
         {
             if (!_paths.TryGetValue(seen.Name, out var path)) _paths[seen.Name] = path = new(seen.Name);
             var isNew = path.Index != seen.Index;
             path.Index = seen.Index;
-            Apply(path, _selection.Choose(seen, _interfaces, _relay), isNew, now);
+            Apply(path, Choose(seen), isNew, now);
             foreach (var subflow in path.Subflows)
                 if (path.Choice.IsBound && subflow.Local is { } local && !subflow.IsLost && !seen.Addresses.Contains(local))
                     Lose(subflow, SubflowReason.Address);
             if (path.Choice.IsPath && !path.IsLive && path.NextDial > now) Restart(path, now);
         }
 
-        foreach (var gone in _paths.Values.Where(path => !_interfaces.Any(seen => seen.Name == path.Name)).ToList())
+        foreach (var gone in _paths.Values.Where(path => !path.IsMultipath && !_interfaces.Any(seen => seen.Name == path.Name)).ToList())
         {
             gone.Index = 0;
             Apply(gone, new([], false, SubflowPolicy.Off, SubflowReason.Carrier, "carrier", "the interface is gone"), isNew: false, now);
@@ -146,6 +168,70 @@ public sealed class PathManager
             Report(gone);
             _paths.Remove(gone.Name);
         }
+    }
+
+    private PathChoice Choose(InterfaceView seen)
+    {
+        var choice = _selection.Choose(seen, _interfaces, _relay);
+        return choice.IsPath && !_carrier.UsesNetworks ? new([], false, SubflowPolicy.Off, SubflowReason.None, "carrier", "left to kernel MPTCP") : choice;
+    }
+
+    /// <summary>The path that is no interface: what it leads over is the kernel's choice.</summary>
+    private void SelectMultipath(Instant now)
+    {
+        if (!_paths.TryGetValue(MultipathName, out var path))
+        {
+            if (!_carrier.MayUseKernel || _interfaces.Count == 0) return;
+            _paths[MultipathName] = path = new(MultipathName) { IsMultipath = true };
+        }
+
+        Apply(path, _selection.IsOff(MultipathName) ? LeftOut("policy", "switched off") : _carrier.UsesKernel ? new(_relay, false, SubflowPolicy.Normal, SubflowReason.None, null, null) : LeftOut("carrier", "not needed: each network has a connection of its own"), isNew: false, now);
+        if (path.Choice.IsPath && !path.IsLive && path.NextDial > now) Restart(path, now);
+
+        static PathChoice LeftOut(string reason, string detail) => new([], false, SubflowPolicy.Off, SubflowReason.None, reason, detail);
+    }
+
+    private CarrierFacts CarrierFacts()
+    {
+        var choices = _interfaces.Select(seen => (Seen: seen, Choice: _selection.Choose(seen, _interfaces, _relay))).ToList();
+        var networks = choices.Where(each => each.Choice.IsPath).Select(each => _paths.GetValueOrDefault(each.Seen.Name)).ToList();
+        var kernel = _paths.GetValueOrDefault(MultipathName)?.Subflows.Find(subflow => subflow.IsLive);
+        var possible = PossibleForKernel(choices, kernel);
+        return new(
+            Math.Max(networks.Count, possible), networks.Count(path => path is not null && (path.HasJoined || path.IsLive)), networks.Count(path => path is { IsLive: true }), possible,
+            kernel is null ? 0 : Math.Max(1, kernel.Networks.Count), kernel is { IsFallen: true });
+    }
+
+    /// <summary>How many networks the kernel may spread a connection over: its endpoints, and the system's own way to the relay.</summary>
+    /// <returns>0 if one of them is not to be used like any other.</returns>
+    private int PossibleForKernel(List<(InterfaceView Seen, PathChoice Choice)> choices, ManagedSubflow? kernel)
+    {
+        if (_kernelEndpoints is not { Count: > 0 } endpoints || _relay is not [var relay, ..] || relay.IsProxy) return 0;
+        var leading = endpoints.Where(address => address.AddressFamily == relay.EndPoint.AddressFamily).Concat(kernel?.Networks ?? []).Distinct().ToList();
+        var possible = 0;
+        foreach (var (seen, choice) in choices)
+        {
+            var isOwn = seen.Index == relay.SystemInterface;
+            var addresses = leading.Count(seen.Addresses.Contains);
+            if (isOwn && _paths.GetValueOrDefault(seen.Name)?.Local is { } first && !leading.Contains(first)) addresses++; // needs no endpoint
+            if (addresses == 0 && !isOwn) continue;
+            if (choice.IsPath ? choice.Policy != SubflowPolicy.Normal : choice.Lost == SubflowReason.None) return 0;
+            if (choice.IsPath) possible += Math.Max(1, addresses);
+        }
+
+        return possible;
+    }
+
+    /// <summary>Whether other networks may be reached, or otherwise, than before; carrier and routes of the same ones do not count.</summary>
+    private bool HaveNetworksChanged(IReadOnlyList<InterfaceView> now) =>
+        !now.Select(seen => (seen.Name, seen.Index)).SequenceEqual(_interfaces.Select(seen => (seen.Name, seen.Index)))
+        || now.Zip(_interfaces).Any(pair => !pair.First.Addresses.SequenceEqual(pair.Second.Addresses));
+
+    /// <summary>Interfaces by name; where several uplinks are behind one, by address too.</summary>
+    private string Names(IReadOnlyList<IPAddress> locals)
+    {
+        var names = locals.Select(local => (Local: local, Name: _interfaces.FirstOrDefault(seen => seen.Addresses.Contains(local))?.Name)).ToList();
+        return string.Join(", ", names.Select(each => each.Name is null ? $"{each.Local}" : names.Count(other => other.Name == each.Name) > 1 ? $"{each.Name} ({each.Local})" : each.Name));
     }
 
     private void Apply(ManagedPath path, PathChoice choice, bool isNew, Instant now)
@@ -230,6 +316,7 @@ public sealed class PathManager
 
         _hasJoined = path.HasJoined = true;
         path.Dials.Remove(dial);
+        path.Local = joined.Local;
         (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced, path.Portal) = (0, null, null, false, null);
         AbandonDials(path);
         if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false, IsUnheard: false }))
@@ -318,7 +405,7 @@ public sealed class PathManager
         path.WasDialled = true;
         path.IsDialForced = false;
         path.Dials.Add(new(++_lastDial, relay, path.Choice.Policy, path.IsNarrow, now, now + DialTimeout));
-        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout, path.IsNarrow));
+        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout, path.IsNarrow, path.IsMultipath));
         path.NextDial = now + Jitter(Interval(path, now));
     }
 
@@ -360,12 +447,12 @@ public sealed class PathManager
         _commands.Add(report);
     }
 
-    private static PathCommand.Report Describe(ManagedPath path)
+    private PathCommand.Report Describe(ManagedPath path)
     {
         if (!path.Choice.IsPath && path.Choice.Reason is { } reason)
             return As(path.WasDialled && path.Choice.Lost != SubflowReason.None ? PathSituation.Closed : PathSituation.LeftOut, reason, path.Choice.Detail);
         if (path.Subflows.Find(subflow => subflow is { State: SubflowState.Active, IsLost: false }) is { } active)
-            return active.IsNarrow
+            return path.IsMultipath ? DescribeMultipath(active) : active.IsNarrow
                 ? As(PathSituation.Active, "mtu", "large packets vanish on this network: it is used with small ones")
                 : As(PathSituation.Active, null, active.Relay.IsProxy ? $"through {active.Relay}" : active.Relay.Original is null ? null : $"reaches {active.Relay}");
         if (path.Subflows.Find(subflow => subflow.IsLive) is { } suspect) return As(PathSituation.Suspect, Word(suspect.Reason), null);
@@ -374,6 +461,14 @@ public sealed class PathManager
         if (path.LastFailure is { } failure) return As(path.Subflows.Count > 0 ? PathSituation.Dead : PathSituation.Connecting, Word(failure), path.LastFailureDetail);
         if (path.Subflows is [var dead, ..]) return As(PathSituation.Dead, Word(dead.Reason), null);
         return path.Choice.IsPath ? As(PathSituation.Connecting, null, null) : As(PathSituation.Connecting, "resolving", "the relay's address is not known yet");
+
+        PathCommand.Report DescribeMultipath(ManagedSubflow subflow) => subflow switch
+        {
+            { IsFallen: true } => As(PathSituation.Active, "fallback", "fell back to TCP: the relay, or something on the way to it, does not speak MPTCP"),
+            { Networks.Count: 0 } => As(PathSituation.Active, null, null),
+            { Networks: [_] } => As(PathSituation.Active, null, $"over {Names(subflow.Networks)} alone"),
+            _ => As(PathSituation.Active, null, $"over {Names(subflow.Networks)}"),
+        };
 
         PathCommand.Report As(PathSituation situation, string? reason, string? detail) => new(path.Name, situation, reason, detail, path.Choice.Policy);
     }
@@ -419,7 +514,7 @@ public sealed class PathManager
 
     private Instant FindNextTimeout()
     {
-        var next = Instant.Never;
+        var next = _carrier.NextTimeout;
         foreach (var path in _paths.Values)
         {
             foreach (var dial in path.Dials) next = Instant.Earlier(next, dial.Deadline);
@@ -433,16 +528,22 @@ public sealed class PathManager
         return _relay.Count == 0 ? Instant.Earlier(next, _nextResolve) : next;
     }
 
-    /// <summary>One interface.</summary>
+    /// <summary>One interface, or what the kernel makes of all of them.</summary>
     private sealed class ManagedPath(string name)
     {
         public string Name { get; } = name;
+
+        /// <summary>No interface: the kernel's connection.</summary>
+        public bool IsMultipath { get; init; }
 
         public int Index { get; set; }
 
         public PathChoice Choice { get; set; } = new([], false, SubflowPolicy.Off, SubflowReason.None, null, null);
 
         public List<ManagedSubflow> Subflows { get; } = [];
+
+        /// <summary>The address that the system chose for the last subflow that joined.</summary>
+        public IPAddress? Local { get; set; }
 
         /// <summary>In flight, oldest first.</summary>
         public List<ManagedDial> Dials { get; } = [];
@@ -505,6 +606,12 @@ public sealed class PathManager
         public SubflowState State { get; set; }
 
         public SubflowReason Reason { get; set; }
+
+        /// <summary>Of the kernel's connection: it is plain TCP.</summary>
+        public bool IsFallen { get; set; }
+
+        /// <summary>Of the kernel's connection: the local addresses it is spread over.</summary>
+        public IReadOnlyList<IPAddress> Networks { get; set; } = [];
 
         public bool IsLost { get; set; }
 

@@ -48,6 +48,15 @@ public abstract record PathObservation
     /// <summary>A metered interface may not be used for the reason given; null: it may again. One that the user gives another policy may.</summary>
     public sealed record HeldBack(string Path, string? Reason) : PathObservation;
 
+    /// <summary>What the kernel's connection is spread over now.</summary>
+    /// <param name="Subflow">The bond's subflow that it is.</param>
+    /// <param name="IsMultipath">It speaks MPTCP; false after a fallback to TCP.</param>
+    /// <param name="Locals">The local addresses of the kernel's own subflows that stand; empty after a fallback.</param>
+    public sealed record MultipathSeen(SubflowId Subflow, bool IsMultipath, IReadOnlyList<IPAddress> Locals) : PathObservation;
+
+    /// <summary>The addresses from which the kernel opens further subflows of its MPTCP connections; null if that cannot be seen.</summary>
+    public sealed record KernelEndpoints(IReadOnlyList<IPAddress>? Addresses) : PathObservation;
+
     /// <summary>The machine slept.</summary>
     public sealed record Resumed : PathObservation;
 

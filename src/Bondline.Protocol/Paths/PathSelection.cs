@@ -34,6 +34,9 @@ public sealed class PathSelection
     /// <summary>The user says something else about an interface; it counts as named.</summary>
     public void Change(string path, SubflowPolicy policy) => _policies[path] = policy;
 
+    /// <summary>The user switched it off.</summary>
+    public bool IsOff(string path) => _policies.TryGetValue(path, out var policy) && policy == SubflowPolicy.Off;
+
     /// <summary>A metered interface is left out for the reason given; null: no longer.</summary>
     public void HoldBack(string path, string? reason)
     {

@@ -62,6 +62,9 @@ internal sealed class BondInput
 
     public SubflowPolicy? Policy { get; init; }
 
+    /// <summary>Of a new subflow: the kernel spreads it over several paths.</summary>
+    public bool? IsMultipath { get; init; }
+
     public BondMode? Mode { get; init; }
 
     public SubflowReason? Reason { get; init; }

@@ -49,10 +49,10 @@ public sealed class RecordedBond : Bond
     /// <summary>Notes what the user knows a subflow by.</summary>
     public void NamePath(SubflowId subflow, string path, Instant now) => Append(new() { At = now.Microseconds, Bond = _number, Call = BondCall.Path, Subflow = subflow.Value, Text = path });
 
-    public override Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now)
+    public override Subflow AddSubflow(SubflowId id, SubflowPolicy policy, TimeSpan initialRtt, Instant now, bool isMultipath = false)
     {
-        using (Line(new() { At = now.Microseconds, Bond = _number, Call = BondCall.AddSubflow, Subflow = id.Value, Policy = policy, Span = initialRtt.Ticks }))
-            return base.AddSubflow(id, policy, initialRtt, now);
+        using (Line(new() { At = now.Microseconds, Bond = _number, Call = BondCall.AddSubflow, Subflow = id.Value, Policy = policy, Span = initialRtt.Ticks, IsMultipath = isMultipath ? true : null }))
+            return base.AddSubflow(id, policy, initialRtt, now, isMultipath);
     }
 
     public override void RemoveSubflow(Subflow subflow, Instant now)

@@ -78,7 +78,7 @@ internal sealed class ReplayedBond
             case BondCall.AddSubflow:
                 var id = Required(input.Subflow, "subflow");
                 var rtt = Within(Required(input.Span, "span"), MaxSpanTicks);
-                var added = _bond.AddSubflow(new(id), Required(input.Policy, "policy"), new(rtt), _now);
+                var added = _bond.AddSubflow(new(id), Required(input.Policy, "policy"), new(rtt), _now, input.IsMultipath == true);
                 _subflows.Add(id, added);
                 return default;
             case BondCall.RemoveSubflow:

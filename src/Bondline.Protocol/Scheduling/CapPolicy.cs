@@ -14,6 +14,12 @@ internal static class CapPolicy
     /// <summary>Added at most, lest the queue looks like a longer path and is drained; and how long a pause is remembered.</summary>
     private static readonly TimeSpan MostForPauses = TimeSpan.FromMilliseconds(13), PauseMemory = TimeSpan.FromSeconds(10);
 
+    /// <summary>Beyond the least round trip, of a subflow the kernel spreads over several paths: what comes by the quick ones waits for the slow ones, and the kernel fills their queues.</summary>
+    /// <remarks>50 ms more or less cost a tenth of the rate or doubled the wait of an interactive frame (docs/decisions/bond-before-mptcp.md).</remarks>
+    private static readonly TimeSpan MultipathWindow = TimeSpan.FromMilliseconds(100);
+
+    private const long LeastMultipathCap = 256 * 1024;
+
     /// <summary>A fast path's caches and memory matter more than its pauses.</summary>
     private const double MostBytesForPauses = 512 * 1024;
 
@@ -67,6 +73,11 @@ internal static class CapPolicy
 
     public static void Update(Subflow subflow)
     {
+        if (subflow.IsMultipath)
+        {
+            subflow.CapBytes = Math.Max(LeastMultipathCap, subflow.IsStartup ? subflow.StartupCap : (long)(subflow.Rate.BytesPerSecond * (MultipathWindow + subflow.Rtt.Min).TotalSeconds));
+            return;
+        }
         if (subflow.IsStartup)
         {
             subflow.CapBytes = subflow.StartupCap;
@@ -115,7 +126,7 @@ internal static class CapPolicy
     {
         if (wasLimited) subflow.StartupCap += bytes;
         var latency = now - newest.SentAt;
-        if (!subflow.Rtt.IsOld && latency > subflow.Loop.Base * 1.5 + StartupQueue && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
+        if (!subflow.IsMultipath && !subflow.Rtt.IsOld && latency > subflow.Loop.Base * 1.5 + StartupQueue && subflow.StartupCap > Subflow.MinimumCapBytes * 2)
         {
             // A queue has built up, so what was delivered while this frame was under way is what the path carries.
             if (subflow.Rate.Samples == 0) subflow.Rate.Seed((subflow.BytesAcked - newest.AckedBefore) / latency.TotalSeconds);

@@ -199,7 +199,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     private void CheckDrain(Subflow subflow, Instant now)
     {
         // Idle there is nothing to drain, and one late ack when bytes come again would decide alone.
-        if (subflow.State != SubflowState.Active || subflow.IsStartup || !subflow.HasOutstanding || !subflow.Loop.IsStale(now) || subflow.NextDrain > now) return;
+        if (subflow.State != SubflowState.Active || subflow.IsStartup || subflow.IsMultipath || !subflow.HasOutstanding || !subflow.Loop.IsStale(now) || subflow.NextDrain > now) return;
         subflow.NextDrain = now + TimeSpan.FromSeconds(1);
         CapPolicy.BeginDrain(subflow, now);
     }

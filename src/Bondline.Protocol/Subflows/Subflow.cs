@@ -37,6 +37,9 @@ public sealed class Subflow
     /// <summary>Whatever the driver wants to find again in events.</summary>
     public object? Owner { get; set; }
 
+    /// <summary>The kernel spreads it over several paths, whose round trips and queues it hides.</summary>
+    public bool IsMultipath { get; init; }
+
     public SubflowState State { get; internal set; }
 
     public SubflowReason Reason { get; internal set; }

@@ -54,7 +54,9 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
 
     private async Task<Socket> ConnectAsync(PathCommand.Dial dial, CancellationToken cancellationToken)
     {
-        var socket = new Socket(dial.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        var socket = dial.IsMultipath
+            ? options.Platform.TryCreateMultipath(dial.Remote.AddressFamily) ?? throw new DialException(DialFailure.Local, "this system makes no MPTCP sockets any more", null)
+            : new Socket(dial.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
             if (dial.IsBound && options.Platform.Bind(socket, dial.Path) is not SocketError.Success and var refusal)

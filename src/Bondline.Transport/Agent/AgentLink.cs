@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -11,7 +12,7 @@ namespace Bondline.Transport;
 /// <remarks>One loop owns the path manager: everything that happens is an observation in its queue, everything it decides is carried out by that loop.</remarks>
 public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 {
-    private static readonly TimeSpan WatchRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan WatchRetry = TimeSpan.FromSeconds(1), MultipathLook = TimeSpan.FromMilliseconds(250), EndpointLook = TimeSpan.FromSeconds(10);
 
     private readonly AgentLinkOptions _options;
     private readonly TransportContext _context;
@@ -45,12 +46,15 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         _context = new(options.TimeProvider, options.Platform, options.Log, options.Record);
         _resolver = new(options.Platform, options.Proxies);
         _nat64 = new(options.Platform);
-        _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+        _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))), options.Carrier, options.Carrier != CarrierMode.Bond && HasMultipath(options.Platform));
         _dialer = new(options, _context, _resolver, this) { BondOpened = HandleBondOpened };
     }
 
     /// <summary>Raised when a path's state or its reason changed; on any thread, one at a time. Handlers return quickly and throw nothing.</summary>
     public event Action<PathReport>? PathChanged;
+
+    /// <summary>Raised when it is known what carries the bond, and when that or the reason changes; on any thread, one at a time. Handlers return quickly and throw nothing.</summary>
+    public event Action<CarrierReport>? CarrierChanged;
 
     /// <summary>Raised each time the relay has no room for another bond; it is dialled again. On any thread. Handlers return quickly and throw nothing.</summary>
     public event Action<BondRefusedException>? Declined;
@@ -132,7 +136,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stop, _stop.Token);
         var deadline = _context.Deadlines.Register(this);
         _resolver.SetHosts(_options.Join.Hosts);
-        var watching = WatchAsync(over.Token);
+        var watching = Task.WhenAll(WatchAsync(over.Token), WatchEndpointsAsync(over.Token));
         try
         {
             await LoopAsync(deadline, over.Token);
@@ -234,6 +238,9 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                 case PathCommand.Report report:
                     Report(report);
                     break;
+                case PathCommand.Carry carry:
+                    CarrierChanged?.Invoke(new(carry.Carrier, carry.Reason));
+                    break;
                 case PathCommand.Fail fail:
                     throw new BondRefusedException(ProtocolError.None, fail.Detail, isPinMismatch: true);
             }
@@ -249,6 +256,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             var (pump, early) = await _dialer.DialAsync(dial, () => Post(new PathObservation.DialConnected(dial.Id)), abandon.Token);
             lock (_carriedGate) _carrying.Add(pump);
             Post(new Joined(dial.Id, pump));
+            var looking = dial.IsMultipath ? LookAsync(pump) : Task.CompletedTask;
             try
             {
                 await pump.RunAsync(early);
@@ -257,6 +265,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             {
                 Close(pump);
             }
+
+            await looking;
 
             Post(new PathObservation.SubflowClosed(pump.Handle, pump.Ending));
         }
@@ -272,6 +282,24 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             _context.Log.Unexpected("dial", bug);
             Post(new PathObservation.DialFailed(dial.Id, DialFailure.Local, "unexpected error"));
         }
+    }
+
+    /// <summary>Follows what the kernel makes of its connection: it says nothing by itself to those without rights.</summary>
+    private async Task LookAsync(SubflowPump pump)
+    {
+        PathObservation.MultipathSeen? last = null;
+        while (!pump.Completion.IsCompleted)
+        {
+            var seen = pump.SeeMultipath();
+            if (last is null || last.IsMultipath != seen.IsMultipath || !last.Locals.SequenceEqual(seen.Locals)) Post(last = seen);
+            await Task.WhenAny(pump.Completion, Task.Delay(MultipathLook, _context.Clock.Provider));
+        }
+    }
+
+    private static bool HasMultipath(INetworkPlatform platform)
+    {
+        using var socket = platform.TryCreateMultipath(AddressFamily.InterNetwork) ?? platform.TryCreateMultipath(AddressFamily.InterNetworkV6);
+        return socket is not null;
     }
 
     private void Close(SubflowPump pump)
@@ -376,6 +404,19 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                 _context.Log.Unexpected("watch over the interfaces", failure);
                 await Task.Delay(WatchRetry, _context.Clock.Provider, over).ContinueWith(static _ => { }, TaskScheduler.Default);
             }
+        }
+    }
+
+    /// <summary>Nobody tells an ordinary program when the kernel's endpoints change.</summary>
+    private async Task WatchEndpointsAsync(CancellationToken over)
+    {
+        if (_options.Carrier != CarrierMode.Auto || !HasMultipath(_options.Platform)) return;
+        IReadOnlyList<IPAddress>? last = null;
+        while (!over.IsCancellationRequested)
+        {
+            var seen = _options.Platform.MultipathEndpoints();
+            if (seen is null != last is null || (seen is not null && !seen.SequenceEqual(last!))) Post(new PathObservation.KernelEndpoints(last = seen));
+            await Task.Delay(EndpointLook, _context.Clock.Provider, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

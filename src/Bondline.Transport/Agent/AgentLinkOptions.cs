@@ -18,6 +18,10 @@ public sealed record AgentLinkOptions
     /// <summary>Use the interfaces of <see cref="Paths"/> and no other; false if they only change policies.</summary>
     public bool PathsAreExclusive { get; init; } = true;
 
+    /// <summary>What the bond is to be carried by.</summary>
+    /// <value>Default <see cref="CarrierMode.Bond"/>.</value>
+    public CarrierMode Carrier { get; init; } = CarrierMode.Bond;
+
     /// <summary>The proxies that lead to the relay.</summary>
     /// <value>Default none.</value>
     public ProxySettings Proxies { get; init; } = ProxySettings.None;

@@ -49,6 +49,9 @@ public interface INetworkPlatform
     /// <summary>Nothing can be sent over a Multipath TCP connection any more: this end was shut down, or it is over.</summary>
     bool HasMultipathEndedSending(Socket socket) => true;
 
+    /// <summary>The local addresses from which the kernel opens further paths of the Multipath TCP connections this machine makes; null if that cannot be seen.</summary>
+    IReadOnlyList<IPAddress>? MultipathEndpoints() => null;
+
     /// <summary>What the kernel knows of the connection.</summary>
     bool TrySample(Socket socket, out TcpSample sample);
 

@@ -56,6 +56,19 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public bool HasMultipathEndedSending(Socket socket) => MultipathSocket.HasEndedSending(socket);
 
+    public IReadOnlyList<IPAddress>? MultipathEndpoints()
+    {
+        try
+        {
+            using var manager = MultipathPathManager.Open();
+            return [.. manager.Endpoints().Where(endpoint => endpoint.Flags.HasFlag(MultipathEndpointFlags.Subflow)).Select(endpoint => endpoint.Address)];
+        }
+        catch (MultipathException)
+        {
+            return null; // no MPTCP in this kernel, or one that shows them only to those with rights
+        }
+    }
+
     public bool TrySample(Socket socket, out TcpSample sample)
     {
         var found = TcpInfo.TryRead(socket, out var info);

@@ -195,6 +195,13 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     /// <summary>One look at the kernel's numbers. Outside the lock.</summary>
     public bool TrySample(out TcpSample sample) => _socket.TrySample(out sample);
 
+    /// <summary>What the kernel has spread it over.</summary>
+    public PathObservation.MultipathSeen SeeMultipath()
+    {
+        var (isMultipath, subflows) = _socket.Multipath;
+        return new(Handle, isMultipath, [.. subflows.Select(subflow => subflow.Local.Address)]);
+    }
+
     /// <summary>Acts on a sample: what may wait unsent, and which congestion control. Outside the lock.</summary>
     public void Adapt(in TcpSample sample, TimeSpan rtt, double bytesPerSecond)
     {

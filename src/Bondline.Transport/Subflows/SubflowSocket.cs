@@ -161,7 +161,16 @@ internal sealed class SubflowSocket : IDisposable
         return _records.FlushBurstAsync();
     }
 
-    public bool TrySample(out TcpSample sample) => _platform.TrySample(_socket, out sample);
+    /// <summary>What TCP knows of the connection; nothing of one that is spread over several paths, of which it would speak for one.</summary>
+    public bool TrySample(out TcpSample sample)
+    {
+        sample = default;
+        return !IsMultipath && _platform.TrySample(_socket, out sample);
+    }
+
+    /// <summary>Whether it speaks Multipath TCP now, and both ends of each path of it.</summary>
+    public (bool IsMultipath, IReadOnlyList<(IPEndPoint Local, IPEndPoint Remote)> Subflows) Multipath =>
+        IsMultipath ? (true, _platform.MultipathSubflows(_socket)) : (false, []);
 
     /// <summary>Bounds what waits unsent in the kernel by what the path delivers in 5 ms. On paths under 2 ms it would only cost.</summary>
     public void LimitUnsent(TimeSpan rtt, double bytesPerSecond)

@@ -5,13 +5,13 @@ namespace Bondline.Protocol.Tests.Paths;
 
 public sealed class PathManagerTests
 {
-    private static readonly IPEndPoint Relay = new(IPAddress.Parse("203.0.113.9"), 443);
-    private static readonly InterfaceView Ethernet = Interface("eth0", 2), Wifi = Interface("wlan0", 3);
+    private static readonly IPEndPoint Relay = PathWorld.Relay;
+    private static readonly InterfaceView Ethernet = PathWorld.Ethernet, Wifi = PathWorld.Wifi, Loopback = PathWorld.Loopback;
 
     [Fact]
     public void Every_interface_with_a_route_is_dialled_at_once()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         Assert.Equal(["eth0", "wlan0"], world.Take<PathCommand.Dial>().Select(dial => dial.Path).Order());
     }
 
@@ -21,7 +21,7 @@ public sealed class PathManagerTests
     [InlineData(3)]
     public void A_silent_path_is_dialled_so_often_that_one_dial_is_always_young(ulong seed)
     {
-        var world = new World([], [Ethernet], seed);
+        var world = new PathWorld([], [Ethernet], seed);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Dead, SubflowReason.Silence));
         var last = world.Now;
@@ -38,7 +38,7 @@ public sealed class PathManagerTests
     [Fact]
     public void After_a_minute_it_is_dialled_every_few_seconds_for_ever()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         while (world.Now < new Instant(3600_000_000)) world.Advance();
         world.Take<PathCommand.Dial>();
         var start = world.Now;
@@ -49,7 +49,7 @@ public sealed class PathManagerTests
     [Fact]
     public void The_first_dial_that_joins_wins_and_the_others_are_abandoned()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         while (world.InFlight.Count < PathManager.MaxDials) world.Advance();
         var dials = world.InFlight.ToList();
         world.Join(dials[1], subflow: 1);
@@ -65,7 +65,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_dial_whose_connection_stands_is_given_time()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         var dial = world.InFlight.Single();
         world.Handle(new PathObservation.DialConnected(dial));
         world.Take<PathCommand.Dial>();
@@ -77,7 +77,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_dead_subflow_is_closed_only_when_its_replacement_has_joined()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand.Dial>();
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Suspect, SubflowReason.Silence));
@@ -92,7 +92,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_dead_subflow_that_recovers_first_stays_and_its_replacement_goes()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Dead, SubflowReason.Silence));
         var dial = world.InFlight.Last();
@@ -105,7 +105,7 @@ public sealed class PathManagerTests
     [Fact]
     public void Carrier_loss_is_told_at_once_and_the_link_tried_again_when_it_returns()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Join(world.DialOf("wlan0"), subflow: 2);
         world.Take<PathCommand>();
@@ -121,7 +121,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_subflow_whose_address_is_gone_is_lost_and_replaced_from_the_new_one()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand>();
         world.See([Ethernet with { Addresses = [IPAddress.Parse("10.0.2.99")] }]);
@@ -132,7 +132,7 @@ public sealed class PathManagerTests
     [Fact]
     public void An_interface_that_appears_is_dialled_and_one_that_goes_is_lost()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand>();
         world.See([Ethernet, Wifi]);
@@ -147,11 +147,11 @@ public sealed class PathManagerTests
     [Fact]
     public void Virtual_interfaces_count_only_if_named()
     {
-        InterfaceView[] all = [Ethernet, Interface("docker0", 5, InterfaceKind.Bridge), Interface("veth1", 6, InterfaceKind.Container), Interface("tun0", 7, InterfaceKind.Tunnel), Loopback];
-        Assert.Equal(["eth0"], new World([], all).DialledPaths);
-        Assert.Equal(["tun0", "veth1"], new World([new("tun0"), new("veth1", SubflowPolicy.Backup)], all).DialledPaths);
-        Assert.Equal(["eth0", "tun0"], new World([new("tun0")], all, isExclusive: false).DialledPaths);
-        var reports = new World([], all).Take<PathCommand.Report>().Where(report => report.Situation == PathSituation.LeftOut).ToList();
+        InterfaceView[] all = [Ethernet, PathWorld.Interface("docker0", 5, InterfaceKind.Bridge), PathWorld.Interface("veth1", 6, InterfaceKind.Container), PathWorld.Interface("tun0", 7, InterfaceKind.Tunnel), Loopback];
+        Assert.Equal(["eth0"], new PathWorld([], all).DialledPaths);
+        Assert.Equal(["tun0", "veth1"], new PathWorld([new("tun0"), new("veth1", SubflowPolicy.Backup)], all).DialledPaths);
+        Assert.Equal(["eth0", "tun0"], new PathWorld([new("tun0")], all, isExclusive: false).DialledPaths);
+        var reports = new PathWorld([], all).Take<PathCommand.Report>().Where(report => report.Situation == PathSituation.LeftOut).ToList();
         Assert.Equal(["docker0", "lo", "tun0", "veth1"], reports.Select(report => report.Path).Order());
         Assert.All(reports, report => Assert.NotNull(report.Detail));
     }
@@ -159,11 +159,11 @@ public sealed class PathManagerTests
     [Fact]
     public void Nothing_is_led_past_a_vpn_that_is_the_route_to_the_relay()
     {
-        InterfaceView[] all = [Ethernet, Interface("wg0", 7, InterfaceKind.Tunnel)];
-        Assert.Equal(["wg0"], new World([], all, systemInterface: 7).DialledPaths);
-        Assert.Equal(["eth0", "wg0"], new World([new("eth0"), new("wg0")], all, systemInterface: 7).DialledPaths);
+        InterfaceView[] all = [Ethernet, PathWorld.Interface("wg0", 7, InterfaceKind.Tunnel)];
+        Assert.Equal(["wg0"], new PathWorld([], all, systemInterface: 7).DialledPaths);
+        Assert.Equal(["eth0", "wg0"], new PathWorld([new("eth0"), new("wg0")], all, systemInterface: 7).DialledPaths);
 
-        var world = new World([], all);
+        var world = new PathWorld([], all);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Take<PathCommand>();
         world.Handle(new PathObservation.Relay([new(Relay, 7, false)])); // the VPN comes up
@@ -173,7 +173,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_relay_on_this_machine_is_reached_over_loopback_alone()
     {
-        var world = new World([], [Loopback, Ethernet], relay: [new(new IPEndPoint(IPAddress.Loopback, 8443), 1, true)]);
+        var world = new PathWorld([], [Loopback, Ethernet], relay: [new(new IPEndPoint(IPAddress.Loopback, 8443), 1, true)]);
         var dial = Assert.Single(world.Take<PathCommand.Dial>());
         Assert.Equal("lo", dial.Path);
         Assert.False(dial.IsBound);
@@ -184,7 +184,7 @@ public sealed class PathManagerTests
     {
         var six = new IPEndPoint(IPAddress.Parse("2001:db8::9"), 443);
         var both = Ethernet with { Addresses = [IPAddress.Parse("10.0.2.5"), IPAddress.Parse("2001:db8:1::5")], Routes = [IPNetwork.Parse("0.0.0.0/0"), IPNetwork.Parse("::/0")] };
-        var world = new World([], [both, Wifi], relay: [new(six, 0, false), new(Relay, 0, false)]);
+        var world = new PathWorld([], [both, Wifi], relay: [new(six, 0, false), new(Relay, 0, false)]);
         world.Advance();
         world.Advance();
         Assert.Equal([six, Relay], world.Take<PathCommand.Dial>().Where(dial => dial.Path == "eth0").Take(2).Select(dial => dial.Remote));
@@ -195,7 +195,7 @@ public sealed class PathManagerTests
     public void A_network_without_IPv4_is_led_through_its_NAT64_once_that_is_known()
     {
         var six = Ethernet with { Addresses = [IPAddress.Parse("2001:db8:1::5")], Routes = [IPNetwork.Parse("::/0")] };
-        var world = new World([], [six]);
+        var world = new PathWorld([], [six]);
         Assert.Empty(world.Take<PathCommand.Dial>());
         Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Reason: "no-route" } && report.Detail!.Contains("IPv6 only", StringComparison.Ordinal));
         Assert.True(Nat64Prefix.TryFind(IPAddress.Parse("64:ff9b::192.0.0.170"), out var prefix));
@@ -206,13 +206,13 @@ public sealed class PathManagerTests
 
         // With IPv4 of its own it needs none.
         var both = six with { Addresses = [.. six.Addresses, IPAddress.Parse("10.0.2.5")], Routes = [IPNetwork.Parse("::/0"), IPNetwork.Parse("0.0.0.0/0")], Nat64 = prefix };
-        Assert.Equal(Relay, Assert.Single(new World([], [both]).Take<PathCommand.Dial>()).Remote);
+        Assert.Equal(Relay, Assert.Single(new PathWorld([], [both]).Take<PathCommand.Dial>()).Remote);
     }
 
     [Fact]
     public void A_wrong_key_is_final_only_if_no_path_finds_the_relay()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Handle(new PathObservation.DialFailed(world.DialOf("wlan0"), DialFailure.WrongKey, "another key"));
         Assert.Empty(world.Take<PathCommand.Fail>());
         world.Join(world.DialOf("eth0"), subflow: 1);
@@ -220,7 +220,7 @@ public sealed class PathManagerTests
         Assert.Empty(world.Take<PathCommand.Fail>());
         Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Path: "wlan0", Reason: "intercepted" });
 
-        var alone = new World([], [Ethernet]);
+        var alone = new PathWorld([], [Ethernet]);
         alone.Handle(new PathObservation.DialFailed(alone.InFlight.Single(), DialFailure.WrongKey, "another key"));
         Assert.Empty(alone.Take<PathCommand.Fail>()); // it may be a portal's
         Assert.Equal("eth0", Assert.Single(alone.Take<PathCommand.Probe>()).Path);
@@ -231,7 +231,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_network_that_wants_a_sign_in_is_said_to_and_used_when_it_lets_us_through()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.WrongKey, "another key"));
         Assert.Equal(Relay, Assert.Single(world.Take<PathCommand.Probe>()).Relay.EndPoint);
         world.AdvanceTo(world.Now + TimeSpan.FromSeconds(15));
@@ -256,7 +256,7 @@ public sealed class PathManagerTests
     [InlineData(DialFailure.Closed, true)]
     public void A_portal_is_looked_for_where_one_would_fail_like_that(DialFailure failure, bool isLookedFor)
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), failure, "why"));
         Assert.Equal(isLookedFor ? 1 : 0, world.Take<PathCommand.Probe>().Count);
     }
@@ -264,7 +264,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_proxy_that_wants_other_credentials_is_asked_once_a_minute_until_the_network_changes()
     {
-        var world = new World([], [Ethernet], relay: [new(Relay, 0, false, IsProxy: true)]);
+        var world = new PathWorld([], [Ethernet], relay: [new(Relay, 0, false, IsProxy: true)]);
         world.Handle(new PathObservation.DialFailed(world.InFlight.Single(), DialFailure.ProxyDenied, "407"));
         Assert.Contains(world.Take<PathCommand.Report>(), report => report is { Reason: "proxy", Detail: "407" });
         world.Take<PathCommand.Dial>();
@@ -284,7 +284,7 @@ public sealed class PathManagerTests
     [Fact]
     public void Where_large_packets_vanish_the_path_is_dialled_for_small_ones_until_its_network_changes()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         Assert.False(Assert.Single(world.Take<PathCommand.Dial>()).IsNarrow);
 
@@ -312,7 +312,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_subflow_that_brings_no_answers_works_on_until_another_has_joined()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand>();
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.Unheard));
@@ -325,7 +325,7 @@ public sealed class PathManagerTests
     [Fact]
     public void After_a_suspend_every_path_is_dialled_beside_its_subflow()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand>();
         world.Handle(new PathObservation.Resumed());
@@ -337,7 +337,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_worn_subflow_works_on_until_another_has_joined_on_its_path()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Join(world.DialOf("wlan0"), subflow: 2);
         world.Take<PathCommand>();
@@ -358,7 +358,7 @@ public sealed class PathManagerTests
     [Fact]
     public void When_the_bond_ends_the_next_dials_start_at_once()
     {
-        var world = new World([], [Ethernet]);
+        var world = new PathWorld([], [Ethernet]);
         world.Join(world.InFlight.Single(), subflow: 1);
         world.Take<PathCommand>();
         world.Handle(new PathObservation.BondEnded());
@@ -372,7 +372,7 @@ public sealed class PathManagerTests
         for (ulong seed = 1; seed <= 300; seed++)
         {
             var random = new Random((int)seed);
-            var world = new World([], [Ethernet, Wifi], seed);
+            var world = new PathWorld([], [Ethernet, Wifi], seed);
             var subflow = 0UL;
             for (var step = 0; step < 300; step++)
             {
@@ -398,7 +398,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_path_switched_off_is_closed_and_one_switched_on_is_dialled()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Join(world.DialOf("wlan0"), subflow: 2);
         world.Take<PathCommand.Dial>();
@@ -415,7 +415,7 @@ public sealed class PathManagerTests
     [Fact]
     public void Another_policy_reaches_the_subflow_and_the_one_that_is_being_dialled()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
         world.Handle(new PathObservation.PolicyChanged("eth0", SubflowPolicy.Metered));
@@ -431,7 +431,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_policy_given_later_leaves_out_no_other_interface()
     {
-        var world = new World([], [Ethernet, Wifi]);
+        var world = new PathWorld([], [Ethernet, Wifi]);
         world.Handle(new PathObservation.PolicyChanged("eth0", SubflowPolicy.Prefer));
         Assert.DoesNotContain(world.Take<PathCommand.Report>(), report => report.Situation == PathSituation.LeftOut);
     }
@@ -439,7 +439,7 @@ public sealed class PathManagerTests
     [Fact]
     public void An_interface_nobody_named_is_used_when_it_gets_a_policy()
     {
-        var world = new World([new("eth0")], [Ethernet, Wifi]);
+        var world = new PathWorld([new("eth0")], [Ethernet, Wifi]);
         Assert.Equal(["eth0"], world.DialledPaths);
         world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Normal));
         Assert.Equal(["eth0", "wlan0"], world.DialledPaths);
@@ -448,7 +448,7 @@ public sealed class PathManagerTests
     [Fact]
     public void A_metered_path_that_is_held_back_is_closed_until_it_may_be_used_again_or_is_given_another_policy()
     {
-        var world = new World([new("eth0"), new("wlan0", SubflowPolicy.Metered)], [Ethernet, Wifi]);
+        var world = new PathWorld([new("eth0"), new("wlan0", SubflowPolicy.Metered)], [Ethernet, Wifi]);
         world.Join(world.DialOf("eth0"), subflow: 1);
         world.Handle(new PathObservation.SubflowChanged(new(1), SubflowState.Active, SubflowReason.None));
         world.Join(world.DialOf("wlan0"), subflow: 2);
@@ -461,88 +461,5 @@ public sealed class PathManagerTests
         world.Handle(new PathObservation.HeldBack("wlan0", "used up"));
         world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Normal));
         Assert.Equal(("wlan0", SubflowPolicy.Normal), Assert.Single(world.Take<PathCommand.Dial>()) is var dial ? (dial.Path, dial.Policy) : default);
-    }
-
-    private static InterfaceView Loopback { get; } = new("lo", 1, InterfaceKind.Loopback, true, true, [IPAddress.Loopback], [IPNetwork.Parse("127.0.0.0/8")]);
-
-    private static InterfaceView Interface(string name, int index, InterfaceKind kind = InterfaceKind.Hardware) =>
-        new(name, index, kind, IsUp: true, HasCarrier: true, [IPAddress.Parse($"10.0.{index}.5")], [IPNetwork.Parse("0.0.0.0/0")]);
-
-    /// <summary>The path manager with virtual time; keeps what it commanded.</summary>
-    private sealed class World
-    {
-        private readonly List<PathCommand> _commands = [];
-        private readonly Dictionary<int, PathCommand.Dial> _dials = [];
-
-        public World(IReadOnlyList<PathRule> rules, IReadOnlyList<InterfaceView> interfaces, ulong seed = 1, bool isExclusive = true, int systemInterface = 0, IReadOnlyList<RelayAddress>? relay = null)
-        {
-            Manager = new(rules, isExclusive, seed);
-            Handle(new PathObservation.Relay(relay ?? [new(Relay, systemInterface, false)]));
-            See(interfaces);
-        }
-
-        public PathManager Manager { get; }
-
-        public Instant Now { get; private set; } = new(1_000_000);
-
-
-        public List<int> InFlight { get; } = [];
-
-        public List<PathCommand.Dial> Dialled { get; } = [];
-
-        public IEnumerable<string> DialledPaths => Dialled.Select(dial => dial.Path).Distinct().Order();
-
-        public int DialOf(string path) => _dials.Values.Last(dial => dial.Path == path).Id;
-
-        public void See(IReadOnlyList<InterfaceView> interfaces) => Handle(new PathObservation.Interfaces(interfaces));
-
-        public void Join(int dial, ulong subflow)
-        {
-            InFlight.Remove(dial);
-            var index = _dials.TryGetValue(dial, out var known) && known.Path == "wlan0" ? 3 : 2;
-            Handle(new PathObservation.DialJoined(dial, new(subflow), IPAddress.Parse($"10.0.{index}.5")));
-        }
-
-        public void Advance()
-        {
-            if (Manager.NextTimeout == Instant.Never) return;
-            Assert.True(Manager.NextTimeout > Now, "a deadline that is over would spin");
-            Now = Manager.NextTimeout;
-            Handle(new PathObservation.Timeout());
-        }
-
-        public void AdvanceTo(Instant end)
-        {
-            while (Manager.NextTimeout <= end) Advance();
-            Now = end;
-        }
-
-        public void Handle(PathObservation observation)
-        {
-            if (observation is PathObservation.DialFailed failed) InFlight.Remove(failed.Dial);
-            foreach (var command in Manager.Handle(observation, Now))
-            {
-                _commands.Add(command);
-                switch (command)
-                {
-                    case PathCommand.Dial dial:
-                        InFlight.Add(dial.Id);
-                        Dialled.Add(dial);
-                        _dials[dial.Id] = dial;
-                        break;
-                    case PathCommand.Abandon abandoned:
-                        InFlight.Remove(abandoned.Id);
-                        break;
-                }
-            }
-        }
-
-        /// <summary>The commands of one kind since the last call, which forgets all kinds up to now.</summary>
-        public List<T> Take<T>() where T : PathCommand
-        {
-            var taken = _commands.OfType<T>().ToList();
-            _commands.RemoveAll(command => command is T);
-            return taken;
-        }
     }
 }
