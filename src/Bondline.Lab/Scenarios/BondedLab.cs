@@ -38,6 +38,9 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>What the agent is given as <c>--mode</c>; null: nothing.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>What the agent is given as <c>--carrier</c>; null: nothing. With mptcp or auto it chooses its networks itself, as the kernel does.</summary>
+    public string? Carrier { get; init; }
+
     /// <summary>What the relay is given besides; counts from its next start on.</summary>
     public IReadOnlyList<string> RelayArguments { get; set; } = [];
 
@@ -50,10 +53,10 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>Every line of JSON the agent printed until it was ready.</summary>
     public IReadOnlyList<string> AgentEvents => _events;
 
-    /// <summary>Starts the network and the relay; <paramref name="paths"/> becomes <see cref="Paths"/>, <paramref name="mode"/> <see cref="Mode"/>.</summary>
-    public static async Task<BondedLab> StartAsync(LabOptions? options = null, string? paths = null, string? mode = null)
+    /// <summary>Starts the network and the relay; <paramref name="paths"/> becomes <see cref="Paths"/>, <paramref name="mode"/> <see cref="Mode"/>, <paramref name="carrier"/> <see cref="Carrier"/>.</summary>
+    public static async Task<BondedLab> StartAsync(LabOptions? options = null, string? paths = null, string? mode = null, string? carrier = null)
     {
-        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths, Mode = mode };
+        var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths, Mode = mode, Carrier = carrier };
         try
         {
             await lab.StartRelayAsync();
@@ -92,18 +95,20 @@ public sealed class BondedLab : ILabTunnel
     /// <summary>Starts <c>bondline tcp</c> over all links for local ports and waits until every tunnel is ready.</summary>
     public Task StartAgentAsync(params int[] ports) => StartAgentAsync(ports.Length, ["tcp", .. ports.Select(port => $"{port}")]);
 
-    /// <summary>Starts the agent with a command line of its own; <c>--paths</c>, <c>--mode</c>, <c>--json</c> and <c>--stats</c> are added.</summary>
+    /// <summary>Starts the agent with a command line of its own; <c>--paths</c>, <c>--mode</c>, <c>--carrier</c>, <c>--json</c> and <c>--stats</c> are added.</summary>
     public async Task StartAgentAsync(int tunnels, IEnumerable<string> arguments)
     {
         _agentArguments = [.. arguments];
-        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, "--paths", Paths ?? string.Join(',', Network.Links.Select(link => link.Name)), .. Mode is null ? (string[])[] : ["--mode", Mode], "--json", "--stats"], _environment);
+        Agent = LabProcess.Start(Network.Laptop, Network.Program, [.. _agentArguments, .. PathArguments, .. Mode is null ? (string[])[] : ["--mode", Mode], "--json", "--stats"], _environment);
         await WaitUntilReadyAsync(tunnels);
     }
+
+    private string[] PathArguments => Carrier is not null ? ["--carrier", Carrier] : ["--paths", Paths ?? string.Join(',', Network.Links.Select(link => link.Name))];
 
     /// <summary>Starts the agent again with the same command line, as after a crash.</summary>
     public Task RestartAgentAsync() => StartAgentAsync(Urls.Count, _agentArguments);
 
-    /// <summary>Waits until every link has an active path.</summary>
+    /// <summary>Waits until every link has an active path, or one of kernel MPTCP that leads over all of them.</summary>
     public async Task WaitForAllPathsAsync()
     {
         var waiting = Network.Links.Select(link => link.Name).ToHashSet();
@@ -116,7 +121,9 @@ public sealed class BondedLab : ILabTunnel
             using var json = JsonDocument.Parse(line);
             if (!json.RootElement.TryGetProperty("path", out var path) || !json.RootElement.TryGetProperty("state", out var state)) return;
             if (path.ValueKind != JsonValueKind.String) return;
-            if (state.GetString() == "active") waiting.Remove(path.GetString()!);
+            if (state.GetString() != "active") return;
+            waiting.Remove(path.GetString()!);
+            if (path.GetString() == "mptcp" && json.RootElement.TryGetProperty("detail", out var detail)) waiting.RemoveWhere(link => detail.GetString()!.Split(' ', ',').Contains(link));
         }
     }
 

@@ -22,14 +22,14 @@ public sealed record ComparedMeasurement(string Name, string Title, bool IsMoreB
         double.IsNaN(value) ? "broke" : double.IsInfinity(value) ? "stalled to the end" : value.ToString("0.0", CultureInfo.InvariantCulture);
 }
 
-/// <summary>One measurement of everybody; the values are in the order of <see cref="Comparison.Peers"/>.</summary>
-public sealed record ComparedRound(ComparedMeasurement Measurement, IReadOnlyList<double> Values)
+/// <summary>One measurement of everybody; the values are in the order of <paramref name="Peers"/>.</summary>
+public sealed record ComparedRound(ComparedMeasurement Measurement, IReadOnlyList<string> Peers, IReadOnlyList<double> Values)
 {
     /// <summary>Whether ours has a number, and none of the others a better one; of a rate, <paramref name="share"/> of the best is enough.</summary>
     public bool IsOursBest(double share = 1) =>
         double.IsFinite(Values[0]) && Values.Skip(1).Where(double.IsFinite).All(other => Measurement.IsMoreBetter ? Values[0] >= share * other : Values[0] < other);
 
-    public override string ToString() => string.Join(", ", Comparison.Peers.Zip(Values, (peer, value) => $"{peer} {ComparedMeasurement.Show(value)}"));
+    public override string ToString() => string.Join(", ", Peers.Zip(Values, (peer, value) => $"{peer} {ComparedMeasurement.Show(value)}"));
 }
 
 /// <summary>Ours beside what people use today, by turns in the same run.</summary>
@@ -39,8 +39,11 @@ public static class Comparison
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3);
 
-    /// <summary>What <see cref="StartAsync"/> knows, ours first.</summary>
+    /// <summary>Ours, and what people use today.</summary>
     public static IReadOnlyList<string> Peers { get; } = ["bondline", "mptcp", "ssh", "ssh-mptcp"];
+
+    /// <summary>What <see cref="StartAsync"/> knows.</summary>
+    public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp"];
 
     public static IReadOnlyList<ComparedMeasurement> Measurements { get; } =
     [
@@ -48,27 +51,32 @@ public static class Comparison
         new("bulk-down", "bulk down, Mbit/s", IsMoreBetter: true, async (lab, length) => Rate(await Scenario.BulkAsync(lab, Flow.Down, WarmUp, length))),
         new("ping", "ping-pong beside bulk up, p99, ms", IsMoreBetter: false, async (lab, length) => RoundTrip(await Scenario.PingBesideBulkAsync(lab, Flow.Up, WarmUp, length), length)),
         new("silence", "eth0 silent, bulk up, longest gap, ms", IsMoreBetter: false, async (lab, length) => Gap(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.SilentBoth, "eth0", length), length)),
+        new("records", "eth0 silent, a record every 10 ms up, longest silence, ms", IsMoreBetter: false, async (lab, length) => (await Scenario.RecordsAsync(lab, Flow.Up, Fault.SilentBoth, "eth0", length)).LongestSilenceMs),
+        new("carrier", "eth0 loses its carrier, bulk up, longest gap, ms", IsMoreBetter: false, async (lab, length) => Gap(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.Carrier, "eth0", length), length)),
+        new("heal", "eth0 has its carrier again, bulk up, in use after, ms", IsMoreBetter: false, async (lab, length) => Healed(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.Carrier, "eth0", length))),
     ];
 
-    /// <summary>Starts a lab for one of <see cref="Peers"/>.</summary>
+    /// <summary>Starts a lab for one of <see cref="AllPeers"/>.</summary>
     public static async Task<ILabPeer> StartAsync(string peer, LabOptions options) => peer switch
     {
         "bondline" => await BondedLab.StartAsync(options),
+        "bondline-mptcp" => await BondedLab.StartAsync(options with { UseMultipathTcp = true }, carrier: "mptcp"),
         "mptcp" => await MultipathLab.StartAsync(options),
         "ssh" => await SshLab.StartAsync(options, isMultipath: false),
         "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
-        _ => throw new LabException($"\"{peer}\" cannot be measured; {string.Join(", ", Peers)} can."),
+        _ => throw new LabException($"\"{peer}\" cannot be measured; {string.Join(", ", AllPeers)} can."),
     };
 
     /// <summary>Measures everybody once, each in a lab of its own, so that nothing is left of the one before.</summary>
     /// <param name="measurement">One of <see cref="Measurements"/>.</param>
+    /// <param name="peers">Some of <see cref="AllPeers"/>, ours first.</param>
     /// <param name="options">Of each lab.</param>
     /// <param name="length">How long each lasts, and the silence.</param>
     /// <param name="note">Is told each result, and why a connection broke.</param>
-    public static async Task<ComparedRound> RunAsync(ComparedMeasurement measurement, LabOptions options, TimeSpan length, Action<string> note)
+    public static async Task<ComparedRound> RunAsync(ComparedMeasurement measurement, IReadOnlyList<string> peers, LabOptions options, TimeSpan length, Action<string> note)
     {
         var values = new List<double>();
-        foreach (var peer in Peers)
+        foreach (var peer in peers)
         {
             await using var lab = await StartAsync(peer, options);
             try
@@ -82,7 +90,7 @@ public static class Comparison
                 note($"{measurement.Title}, {peer}: broke: {e.Message}");
             }
         }
-        return new(measurement, values);
+        return new(measurement, peers, values);
     }
 
     /// <summary>A connection that carries next to nothing any more has ended, whoever still holds its sockets.</summary>
@@ -90,6 +98,13 @@ public static class Comparison
 
     internal static double RoundTrip(PingResult result, TimeSpan length) =>
         result.RoundTrip.Count < length.TotalSeconds * PingsPerSecond / 2 ? double.PositiveInfinity : result.RoundTrip.P99 / 1000.0;
+
+    internal static double Healed(BulkFaultResult result) => result switch
+    {
+        { MegabitsHealed: < 0.05 } => double.NaN,
+        { HealedAfterMs: < 0 } => double.PositiveInfinity,
+        _ => result.HealedAfterMs,
+    };
 
     internal static double Gap(BulkFaultResult result, TimeSpan length) => result switch
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 
@@ -38,11 +39,11 @@ public sealed record RecordResult(double LongestSilenceMs, double MostBeyondNorm
         string.Create(CultureInfo.InvariantCulture, $"longest silence {LongestSilenceMs:0.0} ms, latest record {MostBeyondNormalMs:0.0} ms beyond the normal {NormalMs:0.0} ms (p99 {NormalP99Ms:0.0} ms before the fault), {Records} records");
 }
 
-/// <summary>Bulk over a fault: the longest time without a byte during it and in the two seconds after it, the rate of one second that begins half a second after the fault, and the share of the healed link.</summary>
-public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double LongestGapHealedMs, double HealedLinkMegabits, double MegabitsHealed, SentBytes? Sent)
+/// <summary>Bulk over a fault: the longest time without a byte during it and in the two seconds after it, the rate of one second that begins half a second after the fault, the share of the healed link, and when it carried half of what it can again.</summary>
+public sealed record BulkFaultResult(double LongestGapMs, double MegabitsBefore, double MegabitsDuring, double LongestGapHealedMs, double HealedLinkMegabits, double HealedAfterMs, double MegabitsHealed, SentBytes? Sent)
 {
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, longest gap {LongestGapHealedMs:0.0} ms after it, the healed link {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all{Scenario.After(Sent)}");
+        string.Create(CultureInfo.InvariantCulture, $"longest gap {LongestGapMs:0.0} ms, {MegabitsBefore:0.0} Mbit/s before, {MegabitsDuring:0.0} from 0.5 s on, longest gap {LongestGapHealedMs:0.0} ms after it, the healed link in use after {HealedAfterMs:0} ms and {HealedLinkMegabits:0.0} from 1 s on, {MegabitsHealed:0.0} in all{Scenario.After(Sent)}");
 }
 
 /// <summary>Pings beside bulk.</summary>
@@ -144,6 +145,7 @@ public static class Scenario
         await Task.Delay(length);
         var during = (await traffic.Receiver.ReportAsync()).Bulk!;
         await EndAsync(lab.Network[link], fault);
+        var healedAfter = HealedAfterAsync(lab.Network[link], flow);
         await Task.Delay(TimeSpan.FromSeconds(1));
         var atSecond = await lab.Network.CountersAsync();
         var healing = (await traffic.Receiver.ReportAsync()).Bulk!;
@@ -157,8 +159,30 @@ public static class Scenario
             during.MegabitsBetween(at + 500_000, at + 1_500_000),
             Math.Max(healing.LongestGap.Length, healed.LongestGap.Length) / 1000.0,
             LinkMegabits(atSecond[index], after[index], flow, TimeSpan.FromSeconds(1)),
+            (await healedAfter).TotalMilliseconds,
             healed.MegabitsPerSecond,
             await SentSinceAsync(lab, flow, sentBefore));
+    }
+
+    /// <summary>How long it takes from now on until a link carries half of what it can, to 50 ms.</summary>
+    /// <returns>Infinite if that takes more than ten seconds.</returns>
+    private static async Task<TimeSpan> HealedAfterAsync(LabLink link, Flow flow)
+    {
+        TimeSpan step = TimeSpan.FromMilliseconds(50), window = 2 * step, patience = TimeSpan.FromSeconds(10);
+        var enough = (flow == Flow.Up ? link.Up : link.Down).RateBitsPerSecond / 8.0 * window.TotalSeconds / 2;
+        var watch = Stopwatch.StartNew();
+        var seen = new Queue<(TimeSpan At, long Bytes)>();
+        while (watch.Elapsed < patience)
+        {
+            var counters = await link.CountersAsync();
+            var (now, bytes) = (watch.Elapsed, flow == Flow.Up ? counters.Up.Bytes : counters.Down.Bytes);
+            seen.Enqueue((now, bytes));
+            while (now - seen.Peek().At > window + step) seen.Dequeue();
+            if (bytes - seen.Peek().Bytes >= enough) return now;
+            await Task.Delay(step);
+        }
+
+        return Timeout.InfiniteTimeSpan;
     }
 
     /// <summary>Pings of 64 bytes every 20 ms on one stream beside bulk on another.</summary>

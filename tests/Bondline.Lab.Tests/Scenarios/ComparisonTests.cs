@@ -31,7 +31,7 @@ public class ComparisonTests
     [InlineData(false, new[] { 20.0, 100, 20, 30 }, false)]
     [InlineData(false, new[] { Stalled, 100, Stalled, Broke }, false)]
     public void Ours_is_best_only_with_a_number_that_no_other_betters(bool isMoreBetter, double[] values, bool isBest) =>
-        Assert.Equal(isBest, new ComparedRound(Measurement(isMoreBetter), values).IsOursBest(share: 0.98));
+        Assert.Equal(isBest, new ComparedRound(Measurement(isMoreBetter), Comparison.Peers, values).IsOursBest(share: 0.98));
 
     [Fact]
     public void A_rate_of_nothing_is_a_connection_that_broke()
