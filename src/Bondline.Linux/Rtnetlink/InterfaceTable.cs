@@ -78,7 +78,7 @@ public sealed class InterfaceTable
     private static bool IsSamePlace(RouteMessage a, RouteMessage b) =>
         a.PrefixLength == b.PrefixLength && a.Table == b.Table && a.Metric == b.Metric && a.Destination.Equals(b.Destination);
 
-    private static bool IsSame(RouteMessage a, RouteMessage b) => IsSamePlace(a, b) && a.Type == b.Type && a.Interfaces.SequenceEqual(b.Interfaces);
+    private static bool IsSame(RouteMessage a, RouteMessage b) => IsSamePlace(a, b) && a.Type == b.Type && a.NextHops.SequenceEqual(b.NextHops);
 }
 
 /// <summary>What a message changed in an <see cref="InterfaceTable"/>.</summary>

@@ -23,6 +23,9 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
 
     public bool IsLoopback => (Flags & 0x8) != 0;
 
+    /// <summary>IFF_POINTOPOINT or IFF_NOARP: whatever is sent here goes to the one other end, so a route needs no gateway.</summary>
+    public bool IsPointToPoint => (Flags & (0x10 | 0x80)) != 0;
+
     /// <exception cref="NetlinkFormatException">The payload is shorter than it says.</exception>
     public static LinkMessage Read(ReadOnlySpan<byte> payload)
     {

@@ -18,21 +18,46 @@ public enum RouteType : byte
     Prohibit = 8,
 }
 
+/// <summary>One way a route leads.</summary>
+/// <param name="Interface">The index of the interface it leaves by.</param>
+/// <param name="Gateway">The next router, which may be of the other family (RTA_VIA); null where the destination itself is on the link.</param>
+public readonly record struct NextHop(int Interface, IPAddress? Gateway);
+
 /// <summary>RTM_NEWROUTE and RTM_DELROUTE: one route, and the answer to a route query.</summary>
 /// <param name="Destination">The network; all zeros with <paramref name="PrefixLength"/> 0 for a default route.</param>
 /// <param name="PrefixLength">Of the destination.</param>
 /// <param name="Table">254 is main, 255 local.</param>
 /// <param name="Type">What happens to packets.</param>
-/// <param name="Interfaces">The indices of the interfaces it leads out of: several for a multipath route, none for blackholes.</param>
+/// <param name="NextHops">The ways it leads: several for a multipath route, none for blackholes.</param>
 /// <param name="Metric">RTA_PRIORITY: the lower wins.</param>
 /// <param name="IsCloned">A cache entry or the answer to a query, not a configured route.</param>
 //  | family (1) | destination length (1) | source length (1) | tos (1) | table (1) | protocol (1) | scope (1) | type (1) | flags (4) | attributes |
-public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint Table, RouteType Type, IReadOnlyList<int> Interfaces, uint Metric, bool IsCloned)
+public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint Table, RouteType Type, IReadOnlyList<NextHop> NextHops, uint Metric, bool IsCloned)
 {
     public const int FixedLength = 12;
 
-    private const int AttributeDestination = 1, AttributeInterface = 4, AttributePriority = 6, AttributeMultipath = 9, AttributeTable = 15;
+    /// <summary>The table that routes are in unless somebody says otherwise.</summary>
+    public const uint MainTable = 254;
+
+    private const int AttributeDestination = 1, AttributeInterface = 4, AttributeGateway = 5, AttributePriority = 6, AttributePreferredSource = 7;
+    private const int AttributeMultipath = 9, AttributeTable = 15, AttributeVia = 18;
     private const int NextHopLength = 8; // | length (2) | flags (1) | hops (1) | interface (4) | attributes |
+    private const uint ClonedFlag = 0x200;
+    private const int ViaLength = 2; // | family (2) | address |
+
+    public IReadOnlyList<NextHop> NextHops { get; } = NextHops;
+
+    /// <summary>The indices of the interfaces it leads out of, in the order of <see cref="NextHops"/>.</summary>
+    public IReadOnlyList<int> Interfaces { get; } = [.. NextHops.Select(hop => hop.Interface)];
+
+    /// <summary>RTA_PREFSRC: the local address that packets get if their socket has none; null if the route does not say.</summary>
+    public IPAddress? PreferredSource { get; init; }
+
+    /// <summary>RTPROT_*: who made it. 2 is the kernel, 3 whoever does not say (<c>ip route</c>), 4 an administrator, 9 a router's announcement, 16 DHCP.</summary>
+    public byte Protocol { get; init; }
+
+    /// <summary>To everywhere that no other route leads.</summary>
+    public bool IsDefault => PrefixLength == 0 && Type == RouteType.Unicast;
 
     /// <returns>Null for a family other than IPv4 and IPv6.</returns>
     /// <exception cref="NetlinkFormatException">The payload is shorter than it says, or a prefix is longer than an address.</exception>
@@ -45,21 +70,31 @@ public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint 
         if (prefix > (family == AddressFamilies.IPv4 ? 32 : 128)) throw new NetlinkFormatException($"A prefix of {prefix} bits is longer than an address.");
         var destination = family == AddressFamilies.IPv4 ? IPAddress.Any : IPAddress.IPv6Any;
         uint table = payload[4], metric = 0;
-        List<int> interfaces = [];
+        int output = 0;
+        IPAddress? gateway = null, source = null;
+        List<NextHop> hops = [];
         var attributes = payload[FixedLength..];
         while (NetlinkAttribute.TryRead(ref attributes, out var attribute))
         {
             switch (attribute.Type)
             {
                 case AttributeDestination: destination = AddressFamilies.ReadAddress(family, attribute.Value); break;
-                case AttributeInterface: interfaces.Add((int)attribute.ReadUInt32()); break;
+                case AttributeInterface: output = (int)attribute.ReadUInt32(); break;
+                case AttributeGateway: gateway = AddressFamilies.ReadAddress(family, attribute.Value); break;
+                case AttributeVia: gateway = ReadVia(attribute.Value); break;
+                case AttributePreferredSource: source = AddressFamilies.ReadAddress(family, attribute.Value); break;
                 case AttributePriority: metric = attribute.ReadUInt32(); break;
                 case AttributeTable: table = attribute.ReadUInt32(); break;
-                case AttributeMultipath: ReadNextHops(attribute.Value, interfaces); break;
+                case AttributeMultipath: ReadNextHops(family, attribute.Value, hops); break;
             }
         }
 
-        return new(destination, prefix, table, (RouteType)payload[7], interfaces, metric, (MemoryMarshal.Read<uint>(payload[8..]) & 0x200) != 0);
+        if (output != 0) hops.Insert(0, new(output, gateway));
+        return new(destination, prefix, table, (RouteType)payload[7], hops, metric, (MemoryMarshal.Read<uint>(payload[8..]) & ClonedFlag) != 0)
+        {
+            PreferredSource = source,
+            Protocol = payload[5],
+        };
     }
 
     /// <summary>Whether a packet to <paramref name="address"/> matches the destination.</summary>
@@ -93,15 +128,30 @@ public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint 
         return request.Length;
     }
 
-    private static void ReadNextHops(ReadOnlySpan<byte> hops, List<int> interfaces)
+    private static void ReadNextHops(byte family, ReadOnlySpan<byte> bytes, List<NextHop> hops)
     {
-        while (hops.Length >= NextHopLength)
+        while (bytes.Length >= NextHopLength)
         {
-            var length = MemoryMarshal.Read<ushort>(hops);
-            if (length < NextHopLength || length > hops.Length)
-                throw new NetlinkFormatException($"A next hop says it has {length} bytes; there are {hops.Length}.");
-            interfaces.Add(MemoryMarshal.Read<int>(hops[4..]));
-            hops = hops[Math.Min(NetlinkMessage.Align(length), hops.Length)..];
+            var length = MemoryMarshal.Read<ushort>(bytes);
+            if (length < NextHopLength || length > bytes.Length)
+                throw new NetlinkFormatException($"A next hop says it has {length} bytes; there are {bytes.Length}.");
+            IPAddress? gateway = null;
+            var attributes = bytes[NextHopLength..length];
+            while (NetlinkAttribute.TryRead(ref attributes, out var attribute))
+            {
+                if (attribute.Type == AttributeGateway) gateway = AddressFamilies.ReadAddress(family, attribute.Value);
+                if (attribute.Type == AttributeVia) gateway = ReadVia(attribute.Value);
+            }
+
+            hops.Add(new(MemoryMarshal.Read<int>(bytes[4..]), gateway));
+            bytes = bytes[Math.Min(NetlinkMessage.Align(length), bytes.Length)..];
         }
+    }
+
+    private static IPAddress? ReadVia(ReadOnlySpan<byte> value)
+    {
+        if (value.Length < ViaLength) throw new NetlinkFormatException($"A gateway of another family has {value.Length} bytes.");
+        var family = MemoryMarshal.Read<ushort>(value);
+        return family <= byte.MaxValue && AddressFamilies.IsInternet((byte)family) ? AddressFamilies.ReadAddress((byte)family, value[ViaLength..]) : null;
     }
 }

@@ -100,7 +100,7 @@ public sealed class RtnetlinkTests
     [InlineData("2001:db8::", 32, "10.0.0.1", false)]
     public void A_route_covers_its_prefix(string destination, int prefix, string address, bool covers)
     {
-        var route = new RouteMessage(IPAddress.Parse(destination), prefix, 254, RouteType.Unicast, [1], 0, IsCloned: false);
+        var route = new RouteMessage(IPAddress.Parse(destination), prefix, 254, RouteType.Unicast, [new(1, null)], 0, IsCloned: false);
         Assert.Equal(covers, route.Covers(IPAddress.Parse(address)));
     }
 
