@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Bondline.Linux;
@@ -17,6 +18,9 @@ public readonly record struct AddressMessage(int InterfaceIndex, IPAddress Addre
 
     /// <summary>Duplicate address detection is not over or failed, or the address is deprecated: nothing new may start from it.</summary>
     public bool IsUsable => (Flags & (0x40 | 0x08 | 0x20)) == 0;
+
+    /// <summary>Valid on its own link only.</summary>
+    public bool IsLinkLocal => Address.IsIPv6LinkLocal || (Address.AddressFamily == AddressFamily.InterNetwork && Address.GetAddressBytes() is [169, 254, ..]);
 
     /// <returns>Null for a family other than IPv4 and IPv6, or without an address.</returns>
     /// <exception cref="NetlinkFormatException">The payload is shorter than it says, or an address has the wrong length.</exception>

@@ -39,10 +39,11 @@ public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint 
     /// <summary>The table that routes are in unless somebody says otherwise.</summary>
     public const uint MainTable = 254;
 
-    private const int AttributeDestination = 1, AttributeInterface = 4, AttributeGateway = 5, AttributePriority = 6, AttributePreferredSource = 7;
+    private const int AttributeDestination = 1, AttributeSource = 2, AttributeInterface = 4, AttributeGateway = 5, AttributePriority = 6, AttributePreferredSource = 7;
     private const int AttributeMultipath = 9, AttributeTable = 15, AttributeVia = 18;
     private const int NextHopLength = 8; // | length (2) | flags (1) | hops (1) | interface (4) | attributes |
-    private const uint ClonedFlag = 0x200;
+    private const uint ClonedFlag = 0x200, ConfiguredFlag = 0x2000;
+    private const byte ScopeUniverse = 0, ScopeLink = 253;
     private const int ViaLength = 2; // | family (2) | address |
 
     public IReadOnlyList<NextHop> NextHops { get; } = NextHops;
@@ -112,21 +113,69 @@ public sealed record RouteMessage(IPAddress Destination, int PrefixLength, uint 
     }
 
     /// <summary>Writes the question "which way would a packet to <paramref name="address"/> go?".</summary>
+    /// <param name="buffer">Where to.</param>
+    /// <param name="address">Where the packet would go to.</param>
+    /// <param name="sequence">Comes back in the answer.</param>
+    /// <param name="output">The interface its socket is bound to; 0 for none.</param>
+    /// <param name="source">The address its socket is bound to; null for none.</param>
+    /// <param name="isConfigured">Answer with the route that somebody configured, not with what follows from it for this packet (RTM_F_FIB_MATCH, Linux 4.13).</param>
     /// <returns>Its length in bytes.</returns>
-    public static int WriteQuery(Span<byte> buffer, IPAddress address, uint sequence)
+    public static int WriteQuery(Span<byte> buffer, IPAddress address, uint sequence, int output = 0, IPAddress? source = null, bool isConfigured = false)
     {
         ArgumentNullException.ThrowIfNull(address);
-        var isIPv4 = address.AddressFamily == AddressFamily.InterNetwork;
         Span<byte> fixedPart = stackalloc byte[FixedLength];
-        fixedPart.Clear();
-        fixedPart[0] = isIPv4 ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
-        fixedPart[1] = (byte)(isIPv4 ? 32 : 128);
+        WriteFixedPart(fixedPart, address.AddressFamily, IsIPv4(address) ? 32 : 128);
+        if (source is not null) fixedPart[2] = fixedPart[1];
+        if (isConfigured) MemoryMarshal.Write(fixedPart[8..], ConfiguredFlag);
         var request = new NetlinkRequest(buffer, NetlinkType.GetRoute, NetlinkFlags.None, sequence, fixedPart);
-        Span<byte> bytes = stackalloc byte[16];
-        address.TryWriteBytes(bytes, out var length);
-        request.Add(AttributeDestination, bytes[..length]);
+        AddAddress(ref request, AttributeDestination, address);
+        if (source is not null) AddAddress(ref request, AttributeSource, source);
+        if (output != 0) request.Add(AttributeInterface, output);
         return request.Length;
     }
+
+    /// <summary>Writes the request to add this route, which must not be there, or to delete exactly this one.</summary>
+    /// <param name="buffer">Where to.</param>
+    /// <param name="sequence">Comes back in the acknowledgement.</param>
+    /// <param name="isDeletion">Delete it.</param>
+    /// <returns>Its length in bytes.</returns>
+    /// <exception cref="InvalidOperationException">It leads several ways or none, or its gateway is of the other family.</exception>
+    public int WriteChange(Span<byte> buffer, uint sequence, bool isDeletion)
+    {
+        if (NextHops is not [var hop] || hop.Gateway is { } router && router.AddressFamily != Destination.AddressFamily)
+            throw new InvalidOperationException("Only a route that leads one way, over a gateway of its own family or none, can be written.");
+        Span<byte> fixedPart = stackalloc byte[FixedLength];
+        WriteFixedPart(fixedPart, Destination.AddressFamily, PrefixLength);
+        fixedPart[4] = Table <= byte.MaxValue ? (byte)Table : (byte)0; // RT_TABLE_UNSPEC: the attribute says it
+        fixedPart[5] = Protocol;
+        fixedPart[6] = hop.Gateway is null && IsIPv4(Destination) ? ScopeLink : ScopeUniverse;
+        fixedPart[7] = (byte)Type;
+        var flags = isDeletion ? NetlinkFlags.Acknowledge : NetlinkFlags.Acknowledge | NetlinkFlags.Create | NetlinkFlags.Exclusive;
+        var request = new NetlinkRequest(buffer, isDeletion ? NetlinkType.DeleteRoute : NetlinkType.NewRoute, flags, sequence, fixedPart);
+        if (PrefixLength > 0) AddAddress(ref request, AttributeDestination, Destination);
+        if (hop.Gateway is not null) AddAddress(ref request, AttributeGateway, hop.Gateway);
+        request.Add(AttributeInterface, hop.Interface);
+        if (Metric != 0) request.Add(AttributePriority, Metric);
+        if (PreferredSource is not null) AddAddress(ref request, AttributePreferredSource, PreferredSource);
+        request.Add(AttributeTable, Table);
+        return request.Length;
+    }
+
+    private static void WriteFixedPart(Span<byte> fixedPart, AddressFamily family, int prefixLength)
+    {
+        fixedPart.Clear();
+        fixedPart[0] = family == AddressFamily.InterNetwork ? AddressFamilies.IPv4 : AddressFamilies.IPv6;
+        fixedPart[1] = (byte)prefixLength;
+    }
+
+    private static void AddAddress(ref NetlinkRequest request, int type, IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out var length);
+        request.Add(type, bytes[..length]);
+    }
+
+    private static bool IsIPv4(IPAddress address) => address.AddressFamily == AddressFamily.InterNetwork;
 
     private static void ReadNextHops(byte family, ReadOnlySpan<byte> bytes, List<NextHop> hops)
     {

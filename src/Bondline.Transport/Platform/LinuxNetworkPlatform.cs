@@ -173,13 +173,14 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         public void Dispose() => _monitor.Dispose();
     }
 
-    internal static InterfaceView View(NetworkInterfaceState state) => new(
+    /// <summary>What an interface is to the path manager.</summary>
+    public static InterfaceView View(NetworkInterfaceState state) => new(
         state.Link.Name,
         state.Link.Index,
         Kind(state.Link),
         state.Link.IsUp,
         state.Link.HasCarrier,
-        [.. state.Addresses.Where(address => address.IsUsable && !IsLinkLocal(address.Address)).Select(address => address.Address)],
+        [.. state.Addresses.Where(address => address.IsUsable && !address.IsLinkLocal).Select(address => address.Address)],
         [.. state.Routes.Where(route => route.Type == RouteType.Unicast).Select(route => new IPNetwork(route.Destination, route.PrefixLength)).Distinct()]);
 
     private static InterfaceKind Kind(LinkMessage link) => link switch
@@ -190,7 +191,4 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
         { Kind: "vlan" or "bond" or "team" or "hsr" or "wwan" or "rmnet" or "virt_wifi" or "ppp" or null } and not { HardwareType: 65534 } => InterfaceKind.Hardware,
         _ => InterfaceKind.Tunnel, // tun, wireguard, gre, ipip, vti, xfrm, vxlan ... and whatever comes: a VPN until named
     };
-
-    private static bool IsLinkLocal(IPAddress address) =>
-        address.IsIPv6LinkLocal || (address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes() is [169, 254, ..]);
 }

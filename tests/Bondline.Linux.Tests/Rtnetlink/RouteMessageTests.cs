@@ -91,5 +91,42 @@ public sealed class RouteMessageTests
         }
     }
 
+    [Fact]
+    public void A_query_for_a_bound_socket_is_written_as_the_kernel_reads_it()
+    {
+        var buffer = new byte[128];
+        var length = RouteMessage.WriteQuery(buffer, IPAddress.Parse("198.41.0.4"), sequence: 7, output: 3, IPAddress.Parse("10.1.0.2"), isConfigured: true);
+        Assert.Equal("340000001A000100070000000000000002202000000000000020000008000100C6290004080002000A0100020800040003000000", Convert.ToHexString(buffer.AsSpan(0, length)));
+    }
+
+    [Theory]
+    [InlineData("0.0.0.0", "10.1.0.1", false, "3C00000018000506090000000000000002000000FE04000100000000080005000A0100010800040003000000080006004C04000008000F00FE000000")]
+    [InlineData("0.0.0.0", null, false, "3400000018000506090000000000000002000000FE04FD01000000000800040003000000080006004C04000008000F00FE000000")]
+    [InlineData("::", "2001:db8:1::1", true, "480000001900050009000000000000000A000000FE040001000000001400050020010DB80001000000000000000000010800040003000000080006004C04000008000F00FE000000")]
+    public void A_default_route_is_written_as_the_kernel_reads_it(string destination, string? gateway, bool isDeletion, string expected)
+    {
+        var route = new RouteMessage(IPAddress.Parse(destination), 0, RouteMessage.MainTable, RouteType.Unicast, [new(3, gateway is null ? null : IPAddress.Parse(gateway))], 1100, IsCloned: false) { Protocol = 4 };
+        var buffer = new byte[128];
+        var length = route.WriteChange(buffer, sequence: 9, isDeletion);
+        Assert.Equal(expected, Convert.ToHexString(buffer.AsSpan(0, length)));
+        var read = RouteMessage.Read(buffer.AsSpan(NetlinkMessage.HeaderLength, length - NetlinkMessage.HeaderLength))!;
+        Assert.Equal(route.NextHops, read.NextHops);
+        Assert.Equal((route.Destination, route.Metric, route.Protocol), (read.Destination, read.Metric, read.Protocol));
+    }
+
+    [Fact]
+    public void What_leads_several_ways_is_not_written()
+    {
+        Assert.Throws<InvalidOperationException>(() => Read(Multipath).WriteChange(new byte[128], 1, isDeletion: false));
+        Assert.Throws<InvalidOperationException>(() => Read(Via).WriteChange(new byte[128], 1, isDeletion: false));
+    }
+
+    [Fact]
+    public void The_kernel_knows_of_no_way_into_the_world_over_loopback()
+    {
+        Assert.Null(RouteQuery.Find(WayOut.WorldOf(System.Net.Sockets.AddressFamily.InterNetwork), output: 1, IPAddress.Loopback, isConfigured: true));
+        Assert.NotNull(RouteQuery.Find(IPAddress.Loopback));
+    }
+
     private static RouteMessage Read(string hex) => RouteMessage.Read(Convert.FromHexString(hex).AsSpan(NetlinkMessage.HeaderLength))!;
 }
