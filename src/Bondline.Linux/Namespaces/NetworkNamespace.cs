@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Net.Sockets;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
@@ -15,6 +16,7 @@ public sealed partial class NetworkNamespace
     private const int CloneNewNet = 0x4000_0000;
     private const ulong MsBind = 4096, MsRecursive = 16384, MsShared = 1 << 20;
     private const int MntDetach = 2;
+    private const int SolSocket = 1, NamespaceCookie = 71;
 
     private NetworkNamespace(string name) => Name = name;
 
@@ -37,6 +39,22 @@ public sealed partial class NetworkNamespace
         System.IO.Directory.Exists(Directory)
             ? [.. System.IO.Directory.EnumerateFiles(Directory).Select(System.IO.Path.GetFileName).OfType<string>().Where(name => ValidName().IsMatch(name)).Order().Select(name => new NetworkNamespace(name))]
             : [];
+
+    /// <summary>The number of the calling thread's namespace, which no other one gets until the machine starts again (SO_NETNS_COOKIE, Linux 5.14).</summary>
+    /// <returns>Null on an older kernel.</returns>
+    public static ulong? CurrentCookie()
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Span<byte> cookie = stackalloc byte[sizeof(ulong)];
+        try
+        {
+            return socket.GetRawSocketOption(SolSocket, NamespaceCookie, cookie) == sizeof(ulong) ? MemoryMarshal.Read<ulong>(cookie) : null;
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Makes an empty namespace: a loopback device that is down, nothing else.</summary>
     /// <exception cref="Win32Exception">The kernel refused; most often the right to is missing.</exception>
