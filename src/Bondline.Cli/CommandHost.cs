@@ -1,4 +1,5 @@
 using System.Text;
+using Bondline.Cli.Multipath;
 using Bondline.Linux;
 
 namespace Bondline.Cli;
@@ -20,6 +21,9 @@ internal sealed record CommandHost
     /// <summary>Reads an environment variable; null if it is not set or empty.</summary>
     public required Func<string, string?> Environment { get; init; }
 
+    /// <summary>The machine whose kernel MPTCP is set up.</summary>
+    public required Func<IMultipathSystem> Multipath { get; init; }
+
     /// <summary>Ends long-running commands: the first signal drains, the second ends at once.</summary>
     public required StopSignals Stop { get; init; }
 
@@ -30,6 +34,9 @@ internal sealed record CommandHost
         Input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8), // not Console.In, which would set up a terminal whether it is read or not
         MayDraw = true,
         Environment = name => global::System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
+        Multipath = () => OperatingSystem.IsLinux()
+            ? new LinuxMultipathSystem(global::System.Environment.GetEnvironmentVariable("PATH"))
+            : throw new CommandException("not-available", "\"bondline mptcp\" is about Linux's own Multipath TCP, which this system does not have"),
         Stop = new StopSignals(isOfProcess: true),
     };
 

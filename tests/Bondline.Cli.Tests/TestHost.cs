@@ -1,3 +1,5 @@
+using Bondline.Cli.Multipath;
+
 namespace Bondline.Cli.Tests;
 
 /// <summary>Runs the program inside the test, with its own writers, input, environment and signals.</summary>
@@ -15,6 +17,9 @@ internal sealed class TestHost : IAsyncDisposable
 
     public string Input { get; init; } = "";
 
+    /// <summary>The machine whose MPTCP is set up; without one no command may ask for it.</summary>
+    public IMultipathSystem? Machine { get; init; }
+
     public string Output => _output.Text;
 
     public string Error => _error.Text;
@@ -25,6 +30,7 @@ internal sealed class TestHost : IAsyncDisposable
         Error = TextWriter.Synchronized(_error),
         Input = new StringReader(Input),
         Environment = name => Environment.GetValueOrDefault(name),
+        Multipath = () => Machine ?? throw new InvalidOperationException("This test has no machine."),
         Stop = _stop,
     };
 

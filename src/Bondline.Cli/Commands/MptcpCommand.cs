@@ -8,12 +8,24 @@ internal static class MptcpCommand
 {
     public static Command Create(CommandHost host) => new("mptcp", "Set up, watch and test the kernel's Multipath TCP.")
     {
+        MptcpStatusCommand.Create(host),
+        MptcpEnableCommand.Create(host),
+        MptcpDisableCommand.Create(host),
+        MptcpWatchCommand.Create(host),
         MptcpEndpointCommand.Create(host),
         MptcpLimitsCommand.Create(host),
         MptcpConnectionsCommand.Create(host),
         MptcpMonitorCommand.Create(host),
         MptcpStatsCommand.Create(host),
         MptcpCheckCommand.Create(host),
+    };
+
+    /// <summary>The interfaces of <c>enable</c> and <c>watch</c>.</summary>
+    public static Argument<string[]> Interfaces() => new("interface")
+    {
+        Description = "Use these only, virtual ones and VPNs included; by default every network card with an address and a route out.",
+        HelpName = "IFACE",
+        Arity = ArgumentArity.ZeroOrMore,
     };
 
     /// <summary>Runs <paramref name="action"/>; what the kernel's MPTCP cannot do becomes an error of the command line.</summary>

@@ -1,0 +1,164 @@
+using System.Globalization;
+
+namespace Bondline.Cli.Multipath;
+
+/// <summary>What a command of <c>bondline mptcp</c> tells its user as it goes.</summary>
+internal interface IMultipathReport
+{
+    /// <summary>A change is about to be made, or would be.</summary>
+    void Changing(MultipathChange change);
+
+    /// <summary>There is something to know about the change just made.</summary>
+    void Remark(MultipathChange change, string remark);
+}
+
+/// <summary>What enabling came to.</summary>
+/// <param name="Plan">What there was to do.</param>
+/// <param name="Changes">How many changes were made, or would be.</param>
+internal sealed record EnablingResult(MultipathPlan Plan, int Changes);
+
+/// <summary><c>bondline mptcp enable</c> and <c>disable</c>.</summary>
+internal sealed class MultipathEnabling(IMultipathSystem system)
+{
+    /// <summary>Makes connections use every network, or says what would be changed for it.</summary>
+    /// <exception cref="CommandException">It cannot be done; all is as before.</exception>
+    public async Task<EnablingResult> EnableAsync(IReadOnlyList<string> names, bool isPersistent, bool isDryRun, IMultipathReport report, CancellationToken stop)
+    {
+        IReadOnlyList<Linux.NetworkInterfaceState> interfaces;
+        using (var watch = system.WatchInterfaces()) interfaces = await watch.NextAsync(stop);
+        var facts = system.ReadFacts(interfaces);
+        MultipathRequirements.Check(facts, names);
+        if (!isDryRun) MultipathRequirements.CheckRight(system, "change the network's settings");
+        using var taken = isDryRun ? null : system.Lock(stop);
+        var journal = MultipathJournal.OfNamespace(system);
+        var persistent = MultipathJournal.Persistent(system);
+        var steps = new List<(MultipathChange, MultipathJournal)>();
+        var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, [])) : [];
+        var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
+        var plan = MultipathPlan.Make(facts, names, managed.Keys);
+        steps.AddRange(plan.Changes.Select(change => (change, journal)));
+        if (isPersistent) steps.AddRange(Persist(facts, plan, names, connections, managed, journal, persistent, isDryRun).Select(change => (change, persistent)));
+        if (isDryRun)
+        {
+            foreach (var (change, _) in steps) report.Changing(change);
+            return new(plan, steps.Count);
+        }
+
+        var created = new[] { journal, persistent }.Where(each => !each.Exists).ToList();
+        journal.Begin();
+        try
+        {
+            new MultipathSetup(system).Make(steps, (change, remark) =>
+            {
+                if (remark is null) report.Changing(change);
+                else report.Remark(change, remark);
+            });
+        }
+        catch (CommandException)
+        {
+            foreach (var empty in created.Where(each => each.Changes.Count == 0)) empty.Delete();
+            throw;
+        }
+
+        return new(plan, steps.Count);
+    }
+
+    /// <summary>Undoes what was enabled here: the last change first, what outlives the machine's restart before the rest.</summary>
+    /// <returns>False if nothing was enabled.</returns>
+    /// <exception cref="CommandException">Something could not be undone; it stays written down.</exception>
+    public bool Disable(Action<MultipathChange, UndoResult> report, CancellationToken stop)
+    {
+        MultipathRequirements.CheckRight(system, "change the network's settings");
+        using var taken = system.Lock(stop);
+        var journals = (MultipathJournal[])[MultipathJournal.Persistent(system), MultipathJournal.OfNamespace(system)];
+        // What concerns the whole machine is undone where it was done.
+        if (!system.IsNamespaceOfServices) journals = journals[1..];
+        if (!journals.Any(journal => journal.Exists)) return false;
+        var setup = new MultipathSetup(system);
+        var failed = journals.SelectMany(journal => setup.Undo(journal, report)).ToList();
+        if (failed is [var (change, why), ..])
+            throw new CommandException(why.Code, $"{(failed.Count == 1 ? "one change" : $"{failed.Count} changes")} could not be undone, the first of them \"{change.Command}\": {why.Message}", "Mend that, then disable again");
+        return true;
+    }
+
+    // Those of NetworkManager's connections that need other flags, and those that have them.
+    private List<ConnectionChange> Connections(MultipathFacts facts, MultipathPlan plan)
+    {
+        var changes = new List<ConnectionChange>();
+        foreach (var (name, connection) in MultipathPersistence.Managed(facts, plan))
+        {
+            if (ConnectionChange.Read(system, connection) is not { } was) continue;
+            var flags = plan.Changes.OfType<RouteChange>().Any(route => route.Interface == name) ? ConnectionChange.WithoutRoute : ConnectionChange.Ordinary;
+            var index = facts.Interfaces.First(each => each.Name == name).Index;
+            changes.Add(new(connection, name, OpensSubflows(was) ? was : flags, was, (facts.Endpoints ?? []).Any(endpoint => endpoint.InterfaceIndex == index)));
+        }
+
+        return changes;
+    }
+
+    private List<MultipathChange> Persist(
+        MultipathFacts facts,
+        MultipathPlan plan,
+        IReadOnlyList<string> names,
+        IReadOnlyList<ConnectionChange> connections,
+        Dictionary<string, string> managed,
+        MultipathJournal journal,
+        MultipathJournal persistent,
+        bool isDryRun)
+    {
+        if (!system.IsNamespaceOfServices)
+            throw new CommandException("service-refused", "--persist is for the machine's own network namespace, whose settings are made again when it starts; this is another one", "Leave --persist out");
+        var changes = new List<MultipathChange>(connections.Where(connection => connection.Flags != connection.Was && !persistent.Changes.OfType<ConnectionChange>().Any(old => old.Connection == connection.Connection)));
+
+        var old = persistent.Changes.OfType<SettingsChange>().FirstOrDefault();
+        var settings = MultipathPersistence.Settings([.. (old?.Settings ?? []).Concat(journal.Changes.OfType<SysctlChange>()).Concat(plan.Changes.OfType<SysctlChange>()).DistinctBy(setting => setting.Name)]);
+        if (!settings.Equals(old)) changes.Add(settings);
+
+        var running = persistent.Changes.OfType<ServiceChange>().FirstOrDefault();
+        ServiceChange? service = null;
+        if (MultipathPersistence.NeedsService(plan, journal.Changes, managed))
+        {
+            if (!facts.Managers.IsSystemdRunning) throw new CommandException("service-refused", "--persist needs systemd, which does not run this machine", "Leave --persist out, and run \"bondline mptcp watch\" when the machine starts");
+            var program = system.FindServiceProgram();
+            if (program.Problem is not null) throw new CommandException("service-refused", $"--persist would make a service of {program.Path}, but {program.Problem}", program.Next);
+            service = MultipathPersistence.Service(program.Path, names);
+            if (service != running) changes.Add(service);
+        }
+
+        CheckNothingInTheWay(changes, old, running);
+        if (isDryRun) return changes;
+        if (settings != old && old is not null) Replace(persistent, old, settings);
+        if (running is not null && service != running) Withdraw(persistent, running);
+        return changes;
+    }
+
+    private void CheckNothingInTheWay(List<MultipathChange> changes, SettingsChange? settings, ServiceChange? service)
+    {
+        foreach (var (path, isOurs) in (ReadOnlySpan<(string, bool)>)
+            [
+                (MultipathFiles.Settings, settings is not null || !changes.OfType<SettingsChange>().Any()),
+                (MultipathFiles.Unit, service is not null || !changes.OfType<ServiceChange>().Any()),
+            ])
+        {
+            if (!isOurs && system.ReadFile(path) is not null)
+                throw new CommandException("service-refused", $"{path} is there, and this program did not write it", "Look at it and move it away, then enable again");
+        }
+    }
+
+    // The old file goes first: whatever is interrupted then, what is there is what is written down.
+    private void Replace(MultipathJournal persistent, SettingsChange old, SettingsChange settings)
+    {
+        if (system.ReadFile(MultipathFiles.Settings) == old.Text) system.DeleteFile(MultipathFiles.Settings);
+        persistent.Replace(old, settings);
+    }
+
+    private void Withdraw(MultipathJournal persistent, ServiceChange running)
+    {
+        running.Undo(system);
+        persistent.Remove(running);
+    }
+
+    // "0x2a": enabled and subflow are set, whatever else is.
+    private static bool OpensSubflows(string flags) =>
+        flags.StartsWith("0x", StringComparison.Ordinal) && uint.TryParse(flags[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var bits) && (bits & 0x22) == 0x22;
+}

@@ -1,0 +1,85 @@
+namespace Bondline.Cli.Multipath;
+
+/// <summary>Makes changes, each written down before, and undoes what is written down. What fails half way is undone as far as it got.</summary>
+internal sealed class MultipathSetup(IMultipathSystem system)
+{
+    /// <summary>Makes changes in their order.</summary>
+    /// <param name="changes">What to make, and where to write it down.</param>
+    /// <param name="report">Told of each before it is made; then, if there is one, of the remark on it.</param>
+    /// <exception cref="CommandException">One could not be made; all of these are undone.</exception>
+    public void Make(IReadOnlyList<(MultipathChange Change, MultipathJournal Journal)> changes, Action<MultipathChange, string?> report)
+    {
+        var made = new List<(MultipathChange, MultipathJournal)>();
+        foreach (var step in changes)
+        {
+            report(step.Change, null);
+            try
+            {
+                Make(step.Change, step.Journal, remark => report(step.Change, remark));
+            }
+            catch (CommandException)
+            {
+                made.Reverse();
+                foreach (var (change, journal) in made) UndoQuietly(change, journal);
+                throw;
+            }
+
+            made.Add(step);
+        }
+    }
+
+    /// <summary>Makes one change.</summary>
+    /// <exception cref="CommandException">It could not be made, and is undone.</exception>
+    public void Make(MultipathChange change, MultipathJournal journal, Action<string>? remark = null)
+    {
+        var isNew = !journal.Changes.Contains(change);
+        journal.Add(change);
+        try
+        {
+            if (change.Make(system) is { } said) remark?.Invoke(said);
+        }
+        catch (CommandException)
+        {
+            if (isNew) UndoQuietly(change, journal);
+            throw;
+        }
+    }
+
+    /// <summary>Undoes everything that is written down, the last first.</summary>
+    /// <param name="journal">Empty and gone at the end.</param>
+    /// <param name="report">Told of each when it is done.</param>
+    /// <returns>What could not be undone, and stays written down.</returns>
+    public IReadOnlyList<(MultipathChange Change, CommandException Why)> Undo(MultipathJournal journal, Action<MultipathChange, UndoResult> report)
+    {
+        var failed = new List<(MultipathChange, CommandException)>();
+        foreach (var change in journal.Changes.Reverse().ToList())
+        {
+            try
+            {
+                var result = change.Undo(system);
+                journal.Remove(change);
+                report(change, result);
+            }
+            catch (CommandException why)
+            {
+                failed.Add((change, why));
+            }
+        }
+
+        if (failed.Count == 0) journal.Delete();
+        return failed;
+    }
+
+    private void UndoQuietly(MultipathChange change, MultipathJournal journal)
+    {
+        try
+        {
+            change.Undo(system);
+            journal.Remove(change);
+        }
+        catch (CommandException)
+        {
+            // It stays written down: "disable" tries again. The reason why the first change failed is what the user is told.
+        }
+    }
+}

@@ -1,0 +1,150 @@
+using System.Diagnostics;
+using System.Runtime.Versioning;
+using System.Text;
+
+namespace Bondline.Cli.Multipath;
+
+/// <summary>Files of root's that this program makes and takes away again; everybody may read them.</summary>
+/// <param name="root">Before every path; for tests.</param>
+[SupportedOSPlatform("linux")]
+internal sealed class ProtectedFiles(string root)
+{
+    private const UnixFileMode FolderMode = FileMode | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+    private const UnixFileMode FileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
+    private const int WouldBlock = 11; // EWOULDBLOCK, which .NET keeps as HResult
+
+    // A command holds the lock for milliseconds, one that waits for systemd for seconds.
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(30), LockInterval = TimeSpan.FromMilliseconds(20);
+
+    /// <returns>Null if it is not there.</returns>
+    public string? Read(string path)
+    {
+        try
+        {
+            return File.ReadAllText(root + path);
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (Exception hidden) when (hidden is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException("right-missing", $"{path} cannot be read: {hidden.Message.TrimEnd('.')}", "Run it with sudo");
+        }
+    }
+
+    public void Write(string path, string text) => Guard(path, () =>
+    {
+        var file = root + path;
+        MakeFolder(Path.GetDirectoryName(file)!);
+        var part = file + ".new";
+        using (var stream = new FileStream(part, new FileStreamOptions { Mode = System.IO.FileMode.Create, Access = FileAccess.Write, UnixCreateMode = FileMode }))
+        {
+            stream.Write(Encoding.UTF8.GetBytes(text));
+            stream.Flush(flushToDisk: true);
+        }
+
+        File.Move(part, file, overwrite: true);
+    });
+
+    public void Delete(string path) => Guard(path, () =>
+    {
+        var file = root + path;
+        if (!File.Exists(file)) return;
+        File.Delete(file);
+        if (Path.GetDirectoryName(path) is not (MultipathFiles.RunFolder or MultipathFiles.StateFolder)) return;
+        RemoveFolderIfEmpty(Path.GetDirectoryName(file)!);
+    });
+
+    /// <summary>Waits until nobody else holds the lock. Its file goes with it.</summary>
+    public IDisposable Lock(string path, CancellationToken stop)
+    {
+        var waiting = Stopwatch.StartNew();
+        while (true)
+        {
+            stop.ThrowIfCancellationRequested();
+            if (TryLock(path) is { } taken) return taken;
+            if (waiting.Elapsed > LockPatience) throw new CommandException("kernel-refused", $"another bondline holds {path} for long", "Wait for it, or end it");
+            Thread.Sleep(LockInterval);
+        }
+    }
+
+    /// <summary>Calls <paramref name="gone"/> when a file is deleted, until it is disposed.</summary>
+    public IDisposable Watch(string path, Action gone)
+    {
+        var watcher = new FileSystemWatcher(Path.GetDirectoryName(root + path)!, Path.GetFileName(path)) { NotifyFilter = NotifyFilters.FileName };
+        watcher.Deleted += (_, _) => gone();
+        watcher.Error += (_, _) => gone(); // whoever is called looks for himself
+        watcher.EnableRaisingEvents = true;
+        if (Read(path) is null) gone();
+        return watcher;
+    }
+
+    private Held? TryLock(string path)
+    {
+        var file = root + path;
+        FileStream? stream = null;
+        Guard(path, () =>
+        {
+            MakeFolder(Path.GetDirectoryName(file)!);
+            try
+            {
+                stream = new(file, System.IO.FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException held) when (held is DirectoryNotFoundException || held.HResult == WouldBlock)
+            {
+                // Somebody else's, or just given back together with its folder.
+            }
+        });
+        if (stream is null) return null;
+        // Whoever had it may have deleted the file between our opening and locking it: then this is no lock.
+        if (new FileInfo($"/proc/self/fd/{stream.SafeFileHandle.DangerousGetHandle()}").LinkTarget is { } now && !now.EndsWith(" (deleted)", StringComparison.Ordinal))
+            return new(stream, file);
+        stream.Dispose();
+        return null;
+    }
+
+    private static void MakeFolder(string folder)
+    {
+        if (!Directory.Exists(folder)) Directory.CreateDirectory(folder, FolderMode);
+    }
+
+    private static void RemoveFolderIfEmpty(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder);
+        }
+        catch (IOException)
+        {
+            // Something else is in it.
+        }
+    }
+
+    private static void Guard(string path, Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new CommandException("right-missing", $"{path} cannot be written by this user", "Run it with sudo");
+        }
+        catch (IOException error)
+        {
+            throw new CommandException("data-unusable", $"{path} cannot be written: {error.Message.TrimEnd('.')}");
+        }
+    }
+
+    private sealed class Held(FileStream stream, string file) : IDisposable
+    {
+        public void Dispose()
+        {
+            File.Delete(file); // before it is free: nobody has it yet
+            stream.Dispose();
+            RemoveFolderIfEmpty(Path.GetDirectoryName(file)!);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+using System.Net;
+using Bondline.Cli.Multipath;
+using Bondline.Linux;
+using Xunit;
+
+namespace Bondline.Cli.Tests.Multipath;
+
+public sealed class MultipathEnablingTests
+{
+    /// <summary>Machines on which every kind of change has to be made.</summary>
+    public static TheoryData<string, bool> Machines => new() { { "plain", false }, { "plain", true }, { "managed", true }, { "mixed", true }, { "legacy", false } };
+
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public async Task Disabling_restores_everything(string kind, bool isPersistent)
+    {
+        var machine = Machine(kind);
+        var before = machine.Dump();
+        await EnableAsync(machine, isPersistent);
+        Assert.NotEqual(before, machine.Dump());
+        Disable(machine);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public async Task Interrupted_at_any_step_it_is_undone_as_well(string kind, bool isPersistent)
+    {
+        var steps = await CountAsync(kind, isPersistent);
+        for (var stop = 0; stop < steps; stop++)
+        {
+            foreach (var isAfter in (bool[])[false, true])
+            {
+                var machine = Machine(kind);
+                var before = machine.Dump();
+                StopAt(machine, stop, isAfter);
+                await Assert.ThrowsAsync<StoppedException>(() => EnableAsync(machine, isPersistent));
+                machine.OnStep = null;
+                Disable(machine);
+                Assert.Equal(before, machine.Dump());
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public async Task Refused_at_any_step_everything_before_it_is_undone_at_once(string kind, bool isPersistent)
+    {
+        var steps = await CountAsync(kind, isPersistent);
+        for (var refused = 0; refused < steps; refused++)
+        {
+            var machine = Machine(kind);
+            var before = machine.Dump();
+            var step = refused;
+            machine.OnStep = (number, isAfter) =>
+            {
+                if (number == step && !isAfter) throw new CommandException("kernel-refused", "no");
+            };
+            await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent));
+            Assert.Equal(before, machine.Dump());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public async Task Disabling_may_be_interrupted_and_done_again(string kind, bool isPersistent)
+    {
+        var counted = Machine(kind);
+        await EnableAsync(counted, isPersistent);
+        var enabling = counted.Steps;
+        Disable(counted);
+        for (var stop = enabling; stop < counted.Steps; stop++)
+        {
+            foreach (var isAfter in (bool[])[false, true])
+            {
+                var machine = Machine(kind);
+                var before = machine.Dump();
+                await EnableAsync(machine, isPersistent);
+                StopAt(machine, stop, isAfter);
+                Assert.Throws<StoppedException>(() => Disable(machine));
+                machine.OnStep = null;
+                Disable(machine);
+                Assert.Equal(before, machine.Dump());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Enabled_twice_with_another_network_in_between_it_is_all_undone()
+    {
+        var machine = Machine("plain");
+        var before = machine.Dump();
+        await EnableAsync(machine, isPersistent: false);
+        var first = machine.Dump();
+        await EnableAsync(machine, isPersistent: false);
+        Assert.Equal(first, machine.Dump());
+        foreach (var index in (int[])[7, 8]) machine.Plug(FakeInterface.Uplink($"usb{index}", index, 900));
+        Assert.Equal(3, (await EnableAsync(machine, isPersistent: false)).Changes); // two endpoints, limits
+        foreach (var index in (int[])[7, 8]) machine.Unplug($"usb{index}");
+        Disable(machine);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    [Fact]
+    public async Task After_a_restart_what_stayed_is_undone_and_what_the_kernel_forgot_is_not()
+    {
+        foreach (var kind in (string[])["plain", "managed", "mixed"])
+        {
+            var machine = Machine(kind);
+            var restarted = Machine(kind);
+            restarted.Restart();
+            await EnableAsync(machine, isPersistent: true);
+            machine.Restart();
+            Assert.Equal("1", machine.ReadSysctl("net.mptcp.enabled"));
+            machine.SetLimits(new(3, 1)); // somebody else's since
+            restarted.SetLimits(new(3, 1));
+            Disable(machine);
+            Assert.Equal(restarted.Dump(), machine.Dump());
+        }
+    }
+
+    [Fact]
+    public async Task Settings_that_were_changed_before_they_are_kept_are_undone_after_a_restart_too()
+    {
+        var machine = Machine("plain");
+        await EnableAsync(machine, isPersistent: false);
+        await EnableAsync(machine, isPersistent: true);
+        machine.Restart();
+        Assert.Equal(("1", "2"), (machine.ReadSysctl("net.mptcp.enabled"), machine.ReadSysctl("net.ipv4.conf.eth0.rp_filter")));
+        Disable(machine);
+        Assert.Equal(("0", "1"), (machine.ReadSysctl("net.mptcp.enabled"), machine.ReadSysctl("net.ipv4.conf.eth0.rp_filter")));
+        Assert.Empty(machine.Files);
+    }
+
+    [Fact]
+    public async Task What_outlived_a_restart_in_run_is_not_taken_for_what_the_kernel_has()
+    {
+        var machine = Machine("plain");
+        await EnableAsync(machine, isPersistent: false);
+        var kept = machine.Files.Single();
+        machine.Restart();
+        machine.SetFile(kept.Key, kept.Value); // a container whose /run is an ordinary folder
+        machine.SetEndpoint(new(0, IPAddress.Parse("10.2.0.2"), 0, MultipathEndpointFlags.Subflow, 2)); // somebody else's
+        Disable(machine);
+        Assert.Single(machine.AllEndpoints);
+        Assert.Empty(machine.Files);
+    }
+
+    [Fact]
+    public async Task What_somebody_changed_since_is_left_as_it_is()
+    {
+        var machine = Machine("plain");
+        await EnableAsync(machine, isPersistent: true);
+        machine.Set("net.ipv4.conf.eth0.rp_filter", "0");
+        machine.SetLimits(new(8, 0));
+        machine.RemoveEndpoint(IPAddress.Parse("10.2.0.2"));
+        machine.SetEndpoint(new(0, IPAddress.Parse("10.2.0.2"), 0, MultipathEndpointFlags.Subflow | MultipathEndpointFlags.Backup, 2));
+        machine.SetFile(MultipathFiles.Settings, "net.mptcp.enabled = 0\n");
+        var outcomes = Disable(machine);
+        Assert.Equal("0", machine.ReadSysctl("net.ipv4.conf.eth0.rp_filter"));
+        Assert.Equal(8, machine.Limits().Subflows);
+        Assert.Equal(IPAddress.Parse("10.2.0.2"), Assert.Single(machine.AllEndpoints).Address);
+        Assert.Equal([MultipathFiles.Settings], machine.Files.Keys);
+        Assert.Equal(4, outcomes.Count(outcome => outcome == UndoOutcome.Left));
+    }
+
+    [Fact]
+    public async Task A_dry_run_says_the_same_and_changes_nothing()
+    {
+        foreach (var (kind, isPersistent) in Machines.Select(row => row.Data))
+        {
+            var machine = Machine(kind);
+            var said = new Report();
+            var would = await new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: true, said, CancellationToken.None);
+            Assert.Equal(0, machine.Steps);
+            var made = new Report();
+            Assert.Equal(would.Changes, (await new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, made, CancellationToken.None)).Changes);
+            Assert.Equal(made.Commands, said.Commands);
+        }
+    }
+
+    [Fact]
+    public async Task A_service_runs_the_watch_and_follows_what_is_named()
+    {
+        var machine = Machine("plain");
+        await EnableAsync(machine, isPersistent: true);
+        Assert.Contains("\nExecStart=/usr/local/bin/bondline mptcp watch\n", machine.Files[MultipathFiles.Unit], StringComparison.Ordinal);
+        Assert.Contains("net.mptcp.enabled = 1\n-net.ipv4.conf.eth0.rp_filter = 2\n", machine.Files[MultipathFiles.Settings], StringComparison.Ordinal);
+        Assert.Equal(["systemctl daemon-reload", "systemctl enable --now bondline-mptcp.service"], machine.Commands);
+        await new MultipathEnabling(machine).EnableAsync(["eth0", "eth1"], isPersistent: true, isDryRun: false, new Report(), CancellationToken.None);
+        Assert.Contains("mptcp watch eth0 eth1\n", machine.Files[MultipathFiles.Unit], StringComparison.Ordinal);
+        var before = Machine("plain").Dump();
+        Disable(machine);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    [Fact]
+    public async Task NetworkManager_keeps_the_endpoints_of_what_it_manages_and_no_service_does()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+        var (ethernet, wifi) = (machine.Manage("eth0"), machine.Manage("wlan0", "0x62")); // a backup already
+        await EnableAsync(machine, isPersistent: true);
+        Assert.Equal(("0x22", "0x62"), (machine.FlagsOf(ethernet), machine.FlagsOf(wifi)));
+        Assert.Equal([$"nmcli connection modify {ethernet} connection.mptcp-flags 0x22", "nmcli device reapply eth0"], machine.Commands);
+        Assert.DoesNotContain(MultipathFiles.Unit, machine.Files.Keys);
+        Assert.Equal(["10.2.0.2"], machine.AllEndpoints.Select(endpoint => endpoint.Address.ToString()));
+        Disable(machine);
+        Assert.Equal(("0x0", "0x62"), (machine.FlagsOf(ethernet), machine.FlagsOf(wifi)));
+        Assert.Empty(machine.AllEndpoints);
+        Assert.Empty(machine.Files);
+    }
+
+    [Theory]
+    [InlineData("no-systemd", "service-refused")]
+    [InlineData("program", "service-refused")]
+    [InlineData("namespace", "service-refused")]
+    [InlineData("unit", "service-refused")]
+    [InlineData("drop-in", "service-refused")]
+    [InlineData("mptcpd", "mptcp-managed")]
+    [InlineData("right", "right-missing")]
+    [InlineData("kernel", "mptcp-missing")]
+    public async Task What_cannot_be_is_refused_before_anything_is_changed(string problem, string code)
+    {
+        var machine = Machine("plain");
+        switch (problem)
+        {
+            case "no-systemd": machine.Managers = new(); break;
+            case "program": machine.Program = new("/home/a/bondline", "others may change it"); break;
+            case "namespace": machine.IsNamespaceOfServices = false; break;
+            case "unit": machine.SetFile(MultipathFiles.Unit, "[Unit]\n"); break;
+            case "drop-in": machine.SetFile(MultipathFiles.Settings, "# mine\n"); break;
+            case "mptcpd": machine.Managers = machine.Managers with { IsMptcpdRunning = true }; break;
+            case "right": machine.MayChange = false; break;
+            case "kernel":
+                machine.Defaults.Clear();
+                machine.Restart();
+                break;
+        }
+
+        var before = machine.Dump();
+        var refused = await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true));
+        Assert.Equal(code, refused.Code);
+        Assert.Equal(before, machine.Dump());
+        Assert.Empty(machine.Commands);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_undone_stays_written_down_and_the_rest_is_undone()
+    {
+        var machine = Machine("plain");
+        var before = machine.Dump();
+        await EnableAsync(machine, isPersistent: false);
+        var first = machine.Steps;
+        machine.OnStep = (number, isAfter) =>
+        {
+            if (number == first && !isAfter) throw new CommandException("kernel-refused", "not now");
+        };
+        Assert.Equal("kernel-refused", Assert.Throws<CommandException>(() => Disable(machine)).Code);
+        Assert.Single(machine.Files);
+        machine.OnStep = null;
+        Disable(machine);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    private static FakeMachine Machine(string kind)
+    {
+        FakeInterface[] interfaces =
+        [
+            new("lo", 1, "127.0.0.1"),
+            new("eth0", 2, "10.2.0.2", "2001:db8:2::2") { Defaults = [("10.2.0.1", 100), ("fe80::1", 100)], ReplyFilter = "1" },
+            FakeInterface.Uplink("eth1", 3, 200),
+            new("eth2", 4, "10.4.0.2") { NarrowGateway = "10.4.0.1", ReplyFilter = "1" },
+            FakeInterface.Uplink("wlan0", 5, 600),
+        ];
+        var machine = new FakeMachine(interfaces);
+        if (kind is "managed")
+            foreach (var each in interfaces.Skip(1))
+                machine.Manage(each.Name);
+        if (kind is "mixed") machine.Manage("eth0");
+        if (kind is "legacy")
+        {
+            machine.Set("net.mptcp.path_manager", "userspace");
+            machine.Set("net.mptcp.pm_type", "1");
+            machine.SetEndpoint(new(0, IPAddress.Parse("10.3.0.2"), 0, MultipathEndpointFlags.Subflow, 0));
+        }
+
+        return machine;
+    }
+
+    private static async Task<int> CountAsync(string kind, bool isPersistent)
+    {
+        var machine = Machine(kind);
+        await EnableAsync(machine, isPersistent);
+        Assert.InRange(machine.Steps, 10, 200);
+        return machine.Steps;
+    }
+
+    private static void StopAt(FakeMachine machine, int stop, bool after) => machine.OnStep = (number, isAfter) =>
+    {
+        if (number > stop || number == stop && isAfter == after) throw new StoppedException();
+    };
+
+    private static Task<EnablingResult> EnableAsync(FakeMachine machine, bool isPersistent) =>
+        new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, new Report(), CancellationToken.None);
+
+    private static List<UndoOutcome> Disable(FakeMachine machine)
+    {
+        var outcomes = new List<UndoOutcome>();
+        new MultipathEnabling(machine).Disable((_, result) => outcomes.Add(result.Outcome), CancellationToken.None);
+        return outcomes;
+    }
+
+    private sealed class StoppedException : Exception;
+
+    private sealed class Report : IMultipathReport
+    {
+        public List<string> Commands { get; } = [];
+
+        public void Changing(MultipathChange change) => Commands.Add(change.Command);
+
+        public void Remark(MultipathChange change, string remark) { }
+    }
+}

@@ -1,0 +1,188 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Bondline.Cli.Multipath;
+using Bondline.Linux;
+using Xunit;
+
+namespace Bondline.Cli.Tests.Multipath;
+
+public sealed class MultipathWatchTests : IAsyncDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    private readonly FakeMachine _machine = new(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+    private readonly Report _report = new();
+    private readonly CancellationTokenSource _stop = new();
+    private Task<bool>? _running;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        if (_running is not null) await Task.WhenAny(_running);
+        _stop.Dispose();
+    }
+
+    [Fact]
+    public async Task It_does_what_enable_does_and_disable_undoes_it()
+    {
+        var before = _machine.Dump();
+        await StartAsync();
+        Assert.Equal(["10.2.0.2", "10.3.0.2"], _machine.AllEndpoints.Select(endpoint => $"{endpoint.Address}"));
+        Assert.Equal("1", _machine.ReadSysctl("net.mptcp.enabled"));
+        Disable();
+        Assert.False(await _running!.WaitAsync(Limit));
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task A_lost_network_loses_its_endpoint_and_a_returned_one_has_it_back()
+    {
+        await StartAsync();
+        _machine["wlan0"].HasCarrier = false;
+        _machine.Changed();
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        _machine["wlan0"].HasCarrier = true;
+        _machine.Changed();
+        Assert.Equal("added wlan0 10.3.0.2", await _report.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_network_that_is_plugged_in_is_used_with_all_it_needs_and_what_it_needed_goes_with_disable()
+    {
+        var before = _machine.Dump();
+        await StartAsync();
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        _machine.Plug(new("usb1", 5, "10.5.0.2") { NarrowGateway = "10.5.0.1" });
+        Assert.Equal("ip route add default via 10.5.0.1 dev usb1 metric 1100 proto static", await _report.NextAsync());
+        Assert.Equal("ip mptcp limits set subflows 3", await _report.NextAsync());
+        Assert.Equal("added usb1 10.5.0.2", await _report.NextAsync());
+        _machine.Unplug("usb0");
+        Assert.Equal("deleted usb0 10.4.0.2: the interface is gone", await _report.NextAsync());
+        _machine.Unplug("usb1");
+        await _report.NextAsync();
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task A_new_address_takes_the_place_of_the_old_one()
+    {
+        await StartAsync();
+        _machine["wlan0"].Addresses = ["10.3.0.77"];
+        _machine.Changed();
+        Assert.Equal("added wlan0 10.3.0.77", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: the interface has another address now", await _report.NextAsync());
+    }
+
+    [Fact]
+    public async Task Stopped_it_leaves_the_endpoints_and_started_again_it_knows_them_for_its_own()
+    {
+        await StartAsync();
+        await _stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _running!);
+        Assert.Equal(2, _machine.AllEndpoints.Count);
+        _machine["wlan0"].HasCarrier = false;
+        var again = new Report();
+        using var stop = new CancellationTokenSource();
+        var running = new MultipathWatch(_machine, [], again, TimeProvider.System).RunAsync(stop.Token);
+        Assert.Equal("following eth0", await again.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await again.NextAsync());
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
+    [Fact]
+    public async Task Endpoints_of_others_and_of_NetworkManager_are_left_alone()
+    {
+        _machine.SetEndpoint(new(0, IPAddress.Parse("10.2.0.2"), 0, MultipathEndpointFlags.Subflow | MultipathEndpointFlags.FullMesh, 2));
+        _machine.Manage("wlan0");
+        await new MultipathEnabling(_machine).EnableAsync([], isPersistent: true, isDryRun: false, new Report(), CancellationToken.None);
+        await StartAsync(additions: 0);
+        _machine["eth0"].HasCarrier = false;
+        _machine["wlan0"].HasCarrier = false;
+        _machine.Changed();
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+    }
+
+    [Fact]
+    public async Task What_the_kernel_refuses_is_said_once_and_tried_again()
+    {
+        await StartAsync();
+        _machine.OnStep = (_, isAfter) =>
+        {
+            if (!isAfter && _machine.AllEndpoints.Count == 2) throw new CommandException("kernel-refused", "no room");
+        };
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("failed: no room", await _report.NextAsync());
+        _machine.Changed();
+        _machine.Changed();
+        _machine.OnStep = null;
+        _machine.Plug(FakeInterface.Uplink("usb1", 5, 700));
+        string[] both = [await _report.NextAsync(), await _report.NextAsync(), await _report.NextAsync()];
+        Assert.Contains("added usb0 10.4.0.2", both);
+    }
+
+    [Fact]
+    public async Task Named_interfaces_may_come_later_and_others_are_not_used()
+    {
+        _running = new MultipathWatch(_machine, ["usb0"], _report, TimeProvider.System).RunAsync(_stop.Token);
+        while (await _report.NextAsync() != "following ") { }
+        Assert.Empty(_machine.AllEndpoints);
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        while (await _report.NextAsync() != "added usb0 10.4.0.2") { }
+        Assert.Single(_machine.AllEndpoints);
+    }
+
+    [Fact]
+    public async Task Without_the_right_it_does_not_begin()
+    {
+        _machine.MayChange = false;
+        Assert.Equal("right-missing", (await Assert.ThrowsAsync<CommandException>(() => new MultipathWatch(_machine, [], _report, TimeProvider.System).RunAsync(_stop.Token))).Code);
+        Assert.Equal(0, _machine.Steps);
+    }
+
+    /// <param name="additions">How many endpoints it adds at first.</param>
+    private async Task StartAsync(int additions = 2)
+    {
+        _running = new MultipathWatch(_machine, [], _report, TimeProvider.System).RunAsync(_stop.Token);
+        while (!(await _report.NextAsync()).StartsWith("following", StringComparison.Ordinal)) { }
+        while (additions > 0)
+            if ((await _report.NextAsync()).StartsWith("added", StringComparison.Ordinal))
+                additions--;
+    }
+
+    private void Disable() => new MultipathEnabling(_machine).Disable((_, _) => { }, CancellationToken.None);
+
+    private sealed class Report : IMultipathWatchReport
+    {
+        private readonly ConcurrentQueue<string> _lines = new();
+        private readonly SemaphoreSlim _count = new(0);
+
+        public async Task<string> NextAsync()
+        {
+            if (!await _count.WaitAsync(Limit)) throw new TimeoutException("Nothing more was told.");
+            return _lines.TryDequeue(out var line) ? line : throw new InvalidOperationException("Told and not there.");
+        }
+
+        public void Following(MultipathPlan plan) => Tell($"following {string.Join(' ', plan.Used.Select(verdict => verdict.Name))}");
+
+        public void Changing(MultipathChange change) => Tell(change.Command);
+
+        public void Remark(MultipathChange change, string remark) => Tell(remark);
+
+        public void Added(string interfaceName, EndpointPlace place) => Tell($"added {interfaceName} {place.Address}");
+
+        public void Deleted(string interfaceName, EndpointPlace place, LeftOut why) => Tell($"deleted {interfaceName} {place.Address}: {why.Detail}");
+
+        public void Failed(CommandException why) => Tell($"failed: {why.Message}");
+
+        private void Tell(string line)
+        {
+            _lines.Enqueue(line);
+            _count.Release();
+        }
+    }
+}
