@@ -22,7 +22,7 @@ internal static class MptcpEnableCommand
         var result = await new MultipathEnabling(host.Multipath()).EnableAsync(names, isPersistent, isDryRun, report, stop);
         report.Plan(result.Plan);
         var used = result.Plan.Used.Count();
-        if (used < 2) report.Note($"{(used == 0 ? "no network can" : "only one network can")} be used now, so MPTCP has nothing to add yet; \"bondline mptcp watch\" takes in what is plugged in");
+        if (used < 2) report.Note($"{(used == 0 ? "no network can" : "only one network can")} be used from here now, which is all that a server needs; for more networks, \"bondline mptcp watch\" takes in what is plugged in");
         if (line.GetValue(CommonOptions.Json) || line.GetValue(CommonOptions.Quiet)) return;
         await host.Error.WriteLineAsync(
             (isDryRun, result.Changes) switch

@@ -17,6 +17,19 @@ internal static class MultipathAdvice
 
     public static IReadOnlyList<Advice> Make(MultipathFacts facts) => [.. OfCounters(facts.Counters), .. OfEndpoints(facts), .. OfSettings(facts)];
 
+    /// <summary>Of settings alone.</summary>
+    public static IEnumerable<Advice> OfSettings(MultipathFacts facts)
+    {
+        if (facts.MaxRetransmissionMilliseconds is > SlowReturnMilliseconds and var slow)
+            yield return new(
+                $"after a while without an answer TCP asks only every {slow / 1000} s, so a network that is back may stay unused for so long; asking every second costs little (it holds for all TCP connections)",
+                $"sysctl -w net.ipv4.tcp_rto_max_ms={QuickReturnMilliseconds}");
+        if (int.TryParse(facts.Settings.GetValueOrDefault("blackhole_timeout"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds > LongBlackholeSeconds)
+            yield return new(
+                $"requests for MPTCP that vanish, as while a server restarts, switch it off for {seconds / 60} minutes and longer, without a word",
+                $"sysctl -w net.mptcp.blackhole_timeout={ShortBlackholeSeconds}");
+    }
+
     private static IEnumerable<Advice> OfCounters(MultipathCounters? counters)
     {
         if (counters is null) yield break;
@@ -51,18 +64,6 @@ internal static class MultipathAdvice
             else if (endpoint.InterfaceIndex != 0 && endpoint.InterfaceIndex != owner.Index)
                 yield return new($"endpoint {endpoint.Id} ({endpoint.Address}) is bound to another interface than {owner.Name}, which has the address", $"ip mptcp endpoint delete id {endpoint.Id}; bondline mptcp enable");
         }
-    }
-
-    private static IEnumerable<Advice> OfSettings(MultipathFacts facts)
-    {
-        if (facts.MaxRetransmissionMilliseconds is > SlowReturnMilliseconds and var slow)
-            yield return new(
-                $"after a while without an answer TCP asks only every {slow / 1000} s, so a network that is back may stay unused for so long; asking every second costs little (it holds for all TCP connections)",
-                $"sysctl -w net.ipv4.tcp_rto_max_ms={QuickReturnMilliseconds}");
-        if (int.TryParse(facts.Settings.GetValueOrDefault("blackhole_timeout"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds > LongBlackholeSeconds)
-            yield return new(
-                $"requests for MPTCP that vanish, as while a server restarts, switch it off for {seconds / 60} minutes and longer, without a word",
-                $"sysctl -w net.mptcp.blackhole_timeout={ShortBlackholeSeconds}");
     }
 
     private static string Times(long count) => count == 1 ? "once" : $"{count} times";

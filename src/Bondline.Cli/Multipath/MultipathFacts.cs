@@ -40,18 +40,15 @@ internal sealed record MultipathFacts
     public bool IsKernelManaged => Settings.GetValueOrDefault("path_manager", "kernel") == "kernel" && Settings.GetValueOrDefault("pm_type", "0") == "0";
 
     /// <summary>Some interface of the family has a default route in the main table.</summary>
-    public bool HasDefaultRoute(AddressFamily family) => DefaultRoutes(family).Any();
+    public bool HasDefaultRoute(AddressFamily family) => Interfaces.Any(each => each.HasDefaultRoute(family));
 
     /// <summary>A metric behind every default route's of the family, a hundred apart for each of several.</summary>
     public uint MetricBehindAll(AddressFamily family, int number)
     {
         const uint First = 1100, Apart = 100, Highest = 4_000_000_000;
-        var behind = DefaultRoutes(family).Select(route => route.Metric).DefaultIfEmpty().Max();
+        var behind = Interfaces.SelectMany(each => each.DefaultRoutes(family)).Select(route => route.Metric).DefaultIfEmpty().Max();
         return Math.Max(First, Math.Min(behind, Highest) + Apart) + (uint)number * Apart;
     }
-
-    private IEnumerable<RouteMessage> DefaultRoutes(AddressFamily family) =>
-        Interfaces.SelectMany(each => each.State.Routes).Where(route => route.IsDefault && route.Table == RouteMessage.MainTable && route.Destination.AddressFamily == family);
 }
 
 /// <summary>Who else may change endpoints.</summary>
@@ -91,6 +88,12 @@ internal sealed record InterfaceFacts(NetworkInterfaceState State)
     public int Index => State.Link.Index;
 
     public InterfaceView View => field ??= LinuxInterface.View(State);
+
+    /// <summary>It has a default route in the main table. If policy rules keep connections from it all the same, another one would not help.</summary>
+    public bool HasDefaultRoute(AddressFamily family) => DefaultRoutes(family).Any();
+
+    public IEnumerable<RouteMessage> DefaultRoutes(AddressFamily family) =>
+        State.Routes.Where(route => route.IsDefault && route.Table == RouteMessage.MainTable && route.Destination.AddressFamily == family);
 
     /// <summary>Routers that may lead into the world: those its routes go over, the likeliest first, then those of its lease.</summary>
     public IEnumerable<IPAddress> Gateways(AddressFamily family) =>

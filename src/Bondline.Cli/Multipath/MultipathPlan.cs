@@ -114,7 +114,7 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
         {
             // The address a connection would start from by itself: with another one it would use the same network twice.
             var way = family.OrderByDescending(way => way.Exists).ThenByDescending(way => way.IsPreferred).First();
-            if (!way.Exists && !MendRoute(facts, each, family.Key, isNamed, routes))
+            if (!way.Exists && !each.HasDefaultRoute(family.Key) && !MendRoute(facts, each, family.Key, isNamed, routes))
             {
                 if (each.Ways.Any(other => other.Exists)) notes.Add($"only {(family.Key == AddressFamily.InterNetwork ? "IPv6" : "IPv4")} leads into the world over {each.Name}");
                 continue;

@@ -78,7 +78,7 @@ internal sealed class MultipathWatchReport(CommandHost host, bool isJson, bool i
 {
     private readonly MultipathReport _report = new(host, isJson, isQuiet);
 
-    public void Following(MultipathPlan plan)
+    public void Following(MultipathPlan plan, IEnumerable<Advice> advice)
     {
         if (!isJson && !isQuiet)
         {
@@ -87,6 +87,7 @@ internal sealed class MultipathWatchReport(CommandHost host, bool isJson, bool i
         }
 
         _report.Plan(plan);
+        foreach (var each in advice) _report.Note(each.Command is null ? each.Text : $"{each.Text}: {each.Command}");
     }
 
     public void Changing(MultipathChange change)

@@ -5,8 +5,8 @@ namespace Bondline.Cli.Multipath;
 /// <summary>What <see cref="MultipathWatch"/> tells its user.</summary>
 internal interface IMultipathWatchReport : IMultipathReport
 {
-    /// <summary>What is followed, at the start.</summary>
-    void Following(MultipathPlan plan);
+    /// <summary>What is followed, at the start, and what would make it better.</summary>
+    void Following(MultipathPlan plan, IEnumerable<Advice> advice);
 
     /// <summary>An endpoint was added.</summary>
     void Added(string interfaceName, EndpointPlace place);
@@ -95,17 +95,17 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var others = MultipathJournal.Persistent(system).Changes.OfType<ConnectionChange>().Select(change => change.Interface).ToHashSet();
         var facts = system.ReadFacts(picture);
         var plan = MultipathPlan.Make(facts, names, others);
-        if (_follower is null) report.Following(plan);
+        if (_follower is null) report.Following(plan, MultipathAdvice.OfSettings(facts));
         _follower ??= new(journal.Changes.OfType<EndpointChange>().Select(change => change.Place));
         var commands = _follower.Follow(plan.Places, facts.Endpoints ?? [], Now);
 
         // First what frees connections from a dead network, then what the new endpoints need.
-        foreach (var command in commands.OfType<EndpointCommand.Delete>().Where(command => !command.IsReplaced)) Delete(command, plan, journal);
+        foreach (var command in commands.OfType<EndpointCommand.Delete>().Where(command => !command.IsReplaced)) Delete(command, plan, picture, journal);
         foreach (var change in plan.Changes.Where(change => change is not EndpointChange)) Make(change, journal);
         foreach (var command in commands)
         {
             if (command is EndpointCommand.Add add) Add(add, journal);
-            else if (command is EndpointCommand.Delete { IsReplaced: true } delete) Delete(delete, plan, journal);
+            else if (command is EndpointCommand.Delete { IsReplaced: true } delete) Delete(delete, plan, picture, journal);
         }
 
         return true;
@@ -126,7 +126,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         }
     }
 
-    private void Delete(EndpointCommand.Delete delete, MultipathPlan plan, MultipathJournal journal)
+    private void Delete(EndpointCommand.Delete delete, MultipathPlan plan, IReadOnlyList<NetworkInterfaceState> picture, MultipathJournal journal)
     {
         var place = new EndpointPlace(delete.Endpoint.Address, delete.Endpoint.InterfaceIndex);
         try
@@ -139,7 +139,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         }
 
         foreach (var change in journal.Changes.OfType<EndpointChange>().Where(change => change.Place == place).ToList()) journal.Remove(change);
-        report.Deleted(NameOf(place), place, Why(delete, place, plan));
+        report.Deleted(NameOf(place), place, Why(delete, place, plan, picture));
     }
 
     private void Make(MultipathChange change, MultipathJournal journal)
@@ -162,10 +162,11 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         if (_toldFailures.Add(why.Message)) report.Failed(why);
     }
 
-    private static LeftOut Why(EndpointCommand.Delete delete, EndpointPlace place, MultipathPlan plan) =>
+    private static LeftOut Why(EndpointCommand.Delete delete, EndpointPlace place, MultipathPlan plan, IReadOnlyList<NetworkInterfaceState> picture) =>
         delete.IsReplaced ? new("address", "the interface has another address now")
-        : plan.Interfaces.FirstOrDefault(verdict => verdict.Index == place.InterfaceIndex) is not { } verdict ? new("carrier", "the interface is gone")
-        : verdict.LeftOut ?? new("address", "the address is gone");
+        : plan.Interfaces.FirstOrDefault(verdict => verdict.Index == place.InterfaceIndex)?.LeftOut is { } why ? why
+        : picture.Any(state => state.Link.Index == place.InterfaceIndex) ? new("address", "the address is gone")
+        : new("carrier", "the interface is gone");
 
     private string NameOf(EndpointPlace place) => _interfaceNames.GetValueOrDefault(place.InterfaceIndex) ?? $"interface {place.InterfaceIndex}";
 

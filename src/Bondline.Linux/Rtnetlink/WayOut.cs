@@ -32,6 +32,9 @@ public readonly record struct WayOut(IPAddress Address, bool Exists, bool IsPref
         return ways;
     }
 
-    private static bool Exist(IPAddress world, int index, IPAddress source) =>
+    // Without the source too: with one, IPv6 is not strict about the interface and answers with a better route of another one.
+    private static bool Exist(IPAddress world, int index, IPAddress source) => LeadsThere(world, index, null) || LeadsThere(world, index, source);
+
+    private static bool LeadsThere(IPAddress world, int index, IPAddress? source) =>
         RouteQuery.Find(world, index, source, isConfigured: true) is { Type: RouteType.Unicast } route && route.Interfaces.Contains(index);
 }

@@ -167,7 +167,7 @@ public sealed class MultipathWatchTests : IAsyncDisposable
             return _lines.TryDequeue(out var line) ? line : throw new InvalidOperationException("Told and not there.");
         }
 
-        public void Following(MultipathPlan plan) => Tell($"following {string.Join(' ', plan.Used.Select(verdict => verdict.Name))}");
+        public void Following(MultipathPlan plan, IEnumerable<Advice> advice) => Tell($"following {string.Join(' ', plan.Used.Select(verdict => verdict.Name))}");
 
         public void Changing(MultipathChange change) => Tell(change.Command);
 
