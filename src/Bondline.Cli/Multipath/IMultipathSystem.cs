@@ -12,9 +12,6 @@ internal interface IMultipathSystem
     /// <summary>Of the network namespace: the same for as long as it lives, and no other's until the machine starts again.</summary>
     string NamespaceName { get; }
 
-    /// <summary>Another one after each start of the machine.</summary>
-    string BootId { get; }
-
     /// <summary>Tells of interfaces, addresses and routes: all at first, then after each change.</summary>
     IInterfaceWatch WatchInterfaces();
 

@@ -29,8 +29,6 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
         ? $"netns-{cookie}"
         : $"netns-inode-{new FileInfo("/proc/self/ns/net").LinkTarget?["net:[".Length..^1]}";
 
-    public string BootId => _settings.Read("kernel.random.boot_id") ?? "unknown";
-
     public IInterfaceWatch WatchInterfaces() => Guard("follow the machine's interfaces", () => new Watch(new InterfaceMonitor()));
 
     public MultipathFacts ReadFacts(IReadOnlyList<NetworkInterfaceState> interfaces)

@@ -13,26 +13,22 @@ internal sealed class MultipathJournal
 {
     private readonly IMultipathSystem _system;
     private readonly string _path;
-    private readonly bool _endsWithBoot;
     private readonly List<MultipathChange> _changes = [];
 
-    private MultipathJournal(IMultipathSystem system, string path, bool endsWithBoot)
+    private MultipathJournal(IMultipathSystem system, string path)
     {
         _system = system;
         _path = path;
-        _endsWithBoot = endsWithBoot;
         if (system.ReadFile(path) is not { } text) return;
-        var read = Parse(text, path);
-        // What the kernel forgot is as before; the file itself may have outlived the machine's restart where /run is an ordinary folder.
-        if (!endsWithBoot || read.Boot == system.BootId) _changes.AddRange(read.Changes);
+        _changes.AddRange(Parse(text, path).Changes);
         Exists = true;
     }
 
-    /// <summary>Of this network namespace, until the machine starts again.</summary>
-    public static MultipathJournal OfNamespace(IMultipathSystem system) => new(system, MultipathFiles.JournalOf(system.NamespaceName), endsWithBoot: true);
+    /// <summary>Of this network namespace, until the machine starts again, when the kernel forgets it all and /run is empty.</summary>
+    public static MultipathJournal OfNamespace(IMultipathSystem system) => new(system, MultipathFiles.JournalOf(system.NamespaceName));
 
     /// <summary>Of the machine: what outlives its restart.</summary>
-    public static MultipathJournal Persistent(IMultipathSystem system) => new(system, MultipathFiles.PersistentJournal, endsWithBoot: false);
+    public static MultipathJournal Persistent(IMultipathSystem system) => new(system, MultipathFiles.PersistentJournal);
 
     /// <summary>In the order they were made.</summary>
     public IReadOnlyList<MultipathChange> Changes => _changes;
@@ -87,7 +83,7 @@ internal sealed class MultipathJournal
     {
         try
         {
-            if (JsonSerializer.Deserialize(text, JournalJson.Lines.JournalText) is { Version: JournalText.CurrentVersion, Boot: not null, Changes: not null } read && read.Changes.All(IsOurs)) return read;
+            if (JsonSerializer.Deserialize(text, JournalJson.Lines.JournalText) is { Version: JournalText.CurrentVersion, Changes: not null } read && read.Changes.All(IsOurs)) return read;
         }
         catch (JsonException)
         {
@@ -101,7 +97,7 @@ internal sealed class MultipathJournal
 
     private void Write()
     {
-        _system.WriteFile(_path, Format(new(JournalText.CurrentVersion, _endsWithBoot ? _system.BootId : "", _changes)));
+        _system.WriteFile(_path, Format(new(JournalText.CurrentVersion, _changes)));
         Exists = true;
     }
 
@@ -128,9 +124,8 @@ internal sealed class MultipathJournal
 
 /// <summary>What stands in a journal's file.</summary>
 /// <param name="Version">Of the format.</param>
-/// <param name="Boot">When it was written: the kernel's id of its start. Empty in the persistent one.</param>
 /// <param name="Changes">In the order they were made.</param>
-internal sealed record JournalText(int Version, string Boot, IReadOnlyList<MultipathChange> Changes)
+internal sealed record JournalText(int Version, IReadOnlyList<MultipathChange> Changes)
 {
     public const int CurrentVersion = 1;
 }

@@ -12,7 +12,7 @@ internal readonly record struct LeftOut(string Reason, string Detail, string? Co
 /// <summary>Which interfaces get endpoints: the rules of a bond's paths, for a peer anywhere in the world.</summary>
 /// <remarks>
 /// Where there is no network card with an address at all (a container, a lab, a machine whose card is in a bridge), what there is instead are its networks:
-/// bridges and virtual interfaces, and if there are none of these either, tunnels, which then cannot be VPNs over anything.
+/// bridges and virtual interfaces that lead into the world, and if there are none of these either, tunnels, which then cannot be VPNs over anything.
 /// </remarks>
 internal sealed class MultipathSelection
 {
@@ -56,8 +56,15 @@ internal sealed class MultipathSelection
         var networks = _views.Where(view => view.Kind != InterfaceKind.Loopback && view.Addresses.Count > 0).ToList();
         if (networks.Exists(view => view.Kind == InterfaceKind.Hardware)) return [];
         var isVpn = networks.Exists(view => view.Kind == InterfaceKind.Tunnel && _facts.SystemInterfaces.Values.Contains(view.Index));
-        var devices = networks.Where(view => view.Kind is InterfaceKind.Bridge or InterfaceKind.Container).ToList();
+        // One that leads nowhere, such as a bridge of containers, is no network in a card's place.
+        var devices = networks.Where(view => view.Kind is InterfaceKind.Bridge or InterfaceKind.Container && Leads(view)).ToList();
         return devices.Count == 0 ? networks : isVpn ? [] : devices;
+    }
+
+    private bool Leads(InterfaceView view)
+    {
+        var facts = _facts.Interfaces.First(each => each.Index == view.Index);
+        return facts.Ways.Any(way => way.Exists || facts.HasDefaultRoute(way.Address.AddressFamily));
     }
 
     private IEnumerable<string> Used() => _facts.Interfaces.Where(each => _selection.Choose(each.View, _views, _world).Reason is null or "no-route").Select(each => each.Name);

@@ -92,7 +92,7 @@ internal sealed class ProtectedFiles(string root)
             {
                 stream = new(file, System.IO.FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException held) when (held is DirectoryNotFoundException || held.HResult == WouldBlock)
+            catch (IOException held) when (held is DirectoryNotFoundException or FileNotFoundException || held.HResult == WouldBlock)
             {
                 // Somebody else's, or just given back together with its folder.
             }

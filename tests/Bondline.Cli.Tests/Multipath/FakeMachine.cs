@@ -20,7 +20,7 @@ internal sealed class FakeMachine : IMultipathSystem
     private readonly List<FakeInterface> _interfaces = [];
     private readonly List<(string Path, Action Gone)> _watched = [];
     private MultipathLimits _limits = new(2, 0);
-    private int _boots, _nextId = 1;
+    private int _nextId = 1;
 
     public FakeMachine(params FakeInterface[] interfaces)
     {
@@ -45,8 +45,6 @@ internal sealed class FakeMachine : IMultipathSystem
     public bool EndpointsAreHidden { get; set; }
 
     public string NamespaceName => "netns-1";
-
-    public string BootId => $"boot-{_boots}";
 
     /// <summary>How many changes were made so far.</summary>
     public int Steps { get; private set; }
@@ -83,7 +81,6 @@ internal sealed class FakeMachine : IMultipathSystem
     /// <summary>Starts the machine again: the kernel forgets, files stay, the drop-in is read.</summary>
     public void Restart()
     {
-        _boots++;
         SetDefaults();
         _endpoints.Clear();
         _added.Clear();

@@ -117,22 +117,22 @@ public sealed class MachinePartTests : IDisposable
             new ServiceChange("[Unit]\n"),
             new ConnectionChange("11111111-2222-3333-4444-555555555555", "eth0", "0x22", "0x0", HadEndpoint: true),
         ];
-        var text = MultipathJournal.Format(new(JournalText.CurrentVersion, "b", changes));
+        var text = MultipathJournal.Format(new(JournalText.CurrentVersion, changes));
         Assert.Equal(changes, MultipathJournal.Parse(text, "x").Changes);
     }
 
     [Theory]
     [InlineData("")]
     [InlineData("{}")]
-    [InlineData("""{"version":2,"boot":"","changes":[]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[null]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"sysctl","name":"net.ipv4.conf.../../kernel.rp_filter","value":"2","was":"1"}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"connection","connection":"--help","interface":"eth0","flags":"0x2","was":"0x0"}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"connection","connection":"11111111-2222-3333-4444-555555555555","interface":"-x","flags":"0x2","was":"0x0"}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"route","interface":"eth0","interfaceIndex":2,"network":"10.0.0.0","metric":1}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"endpoint","address":"fe80::1%3","interface":"eth0","interfaceIndex":2,"flags":2}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"limits","subflows":9,"wasSubflows":2}]}""")]
-    [InlineData("""{"version":1,"boot":"","changes":[{"kind":"command","run":"rm"}]}""")]
+    [InlineData("""{"version":2,"changes":[]}""")]
+    [InlineData("""{"version":1,"changes":[null]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"sysctl","name":"net.ipv4.conf.../../kernel.rp_filter","value":"2","was":"1"}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"connection","connection":"--help","interface":"eth0","flags":"0x2","was":"0x0"}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"connection","connection":"11111111-2222-3333-4444-555555555555","interface":"-x","flags":"0x2","was":"0x0"}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"route","interface":"eth0","interfaceIndex":2,"network":"10.0.0.0","metric":1}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"endpoint","address":"fe80::1%3","interface":"eth0","interfaceIndex":2,"flags":2}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"limits","subflows":9,"wasSubflows":2}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"command","run":"rm"}]}""")]
     public void A_journal_that_names_what_this_program_would_not_change_is_refused(string text) =>
         Assert.Equal("data-unusable", Assert.Throws<CommandException>(() => MultipathJournal.Parse(text, "x")).Code);
 

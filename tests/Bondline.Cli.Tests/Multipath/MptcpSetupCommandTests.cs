@@ -180,7 +180,7 @@ public sealed class MptcpSetupCommandTests
     [Fact]
     public async Task A_damaged_journal_is_said_and_not_acted_on()
     {
-        _machine.SetFile(MultipathFiles.JournalOf(_machine.NamespaceName), """{"version":1,"boot":"boot-0","changes":[{"kind":"sysctl","name":"kernel.core_pattern","value":"a","was":"b"}]}""");
+        _machine.SetFile(MultipathFiles.JournalOf(_machine.NamespaceName), """{"version":1,"changes":[{"kind":"sysctl","name":"kernel.core_pattern","value":"a","was":"b"}]}""");
         await using var host = new TestHost { Machine = _machine };
         Assert.Equal(1, await host.RunAsync("mptcp", "disable"));
         Assert.Contains("(data-unusable)", host.Error, StringComparison.Ordinal);

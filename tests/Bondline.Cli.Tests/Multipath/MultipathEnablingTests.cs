@@ -133,20 +133,6 @@ public sealed class MultipathEnablingTests
     }
 
     [Fact]
-    public async Task What_outlived_a_restart_in_run_is_not_taken_for_what_the_kernel_has()
-    {
-        var machine = Machine("plain");
-        await EnableAsync(machine, isPersistent: false);
-        var kept = machine.Files.Single();
-        machine.Restart();
-        machine.SetFile(kept.Key, kept.Value); // a container whose /run is an ordinary folder
-        machine.SetEndpoint(new(0, IPAddress.Parse("10.2.0.2"), 0, MultipathEndpointFlags.Subflow, 2)); // somebody else's
-        Disable(machine);
-        Assert.Single(machine.AllEndpoints);
-        Assert.Empty(machine.Files);
-    }
-
-    [Fact]
     public async Task What_somebody_changed_since_is_left_as_it_is()
     {
         var machine = Machine("plain");

@@ -146,6 +146,8 @@ public sealed class MultipathPlanTests
     {
         var machine = new FakeMachine(new FakeInterface("lo", 1, "127.0.0.1"), FakeInterface.Uplink("eth0", 2, 100, kind), FakeInterface.Uplink("eth1", 3, 200, kind));
         Assert.Equal(["eth0", "eth1"], Plan(machine).Used.Select(verdict => verdict.Name));
+        machine.Plug(new("br-containers", 9, "172.17.0.1") { Kind = "bridge" });
+        Assert.Equal(["eth0", "eth1"], Plan(machine).Used.Select(verdict => verdict.Name));
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal sealed record SysctlChange(string Name, string Value, string Was) : Mul
     {
         var now = system.ReadSysctl(Name);
         if (now is null) return new(UndoOutcome.Gone, "the interface is gone");
-        if (now == Was) return new(UndoOutcome.Gone);
+        if (now == Was) return new(UndoOutcome.Gone, "it is as it was");
         if (now != Value) return new(UndoOutcome.Left, $"somebody set it to {now} meanwhile");
         system.WriteSysctl(Name, Was);
         return new(UndoOutcome.Undone);
