@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Bondline.Agent;
 using Bondline.Cli.Commands;
+using Bondline.Cli.Multipath;
 using Bondline.Cli.Screen;
 using Bondline.Protocol;
 using Bondline.Transport;
@@ -71,7 +72,7 @@ internal static class TunnelRun
                 shown?.End();
                 if (OperatingSystem.IsLinux()) screen?.Leave();
             });
-            var code = await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats));
+            var code = await RunAsync(host, agent, report, line.GetValue(CommonOptions.Stats), tunnelSettings.Carrier);
             if (shown is not null) Summarize(host, model);
             return code;
         }
@@ -130,9 +131,12 @@ internal static class TunnelRun
         }
     }
 
-    private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics)
+    private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics, CarrierMode carrier)
     {
         using var over = new CancellationTokenSource();
+        var networks = OperatingSystem.IsLinux() && carrier != CarrierMode.Bond
+            ? new CarrierNetworks(host.Multipath(), report.Note).RunAsync(carrier == CarrierMode.Multipath, over.Token)
+            : Task.CompletedTask;
         var statistics = hasStatistics ? EverySecond.RunAsync(() => report.Statistics(agent.Snapshot()), over.Token) : Task.CompletedTask;
         try
         {
@@ -146,7 +150,7 @@ internal static class TunnelRun
         finally
         {
             await over.CancelAsync();
-            await statistics;
+            await Task.WhenAll(statistics, networks);
         }
     }
 

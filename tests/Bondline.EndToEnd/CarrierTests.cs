@@ -17,7 +17,7 @@ public class CarrierTests
     [Fact]
     public async Task Asked_for_the_kernel_spreads_one_subflow_over_every_link_and_no_byte_is_lost_when_the_busiest_goes_silent()
     {
-        await using var lab = await BondedLab.StartAsync(Multipath, carrier: "mptcp");
+        await using var lab = await BondedLab.StartAsync(carrier: "mptcp"); // nobody has set the kernel up: the agent may, and does
         await lab.StartAgentAsync(Service.Port);
         await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Service, Bytes = Bytes });
         await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Service.Port) });
@@ -30,6 +30,22 @@ public class CarrierTests
         var received = await receiver.WaitForAsync("finished", Patience);
         var sent = await sender.WaitForAsync("finished", Patience);
         Assert.Equal((Bytes, sent.Sha256), (received.Bytes, received.Sha256));
+        await lab.Network["eth0"].HealAsync();
+
+        Assert.Equal(["eth0", "usb0", "wlan0"], await EndpointsAsync());
+        await lab.Network["wlan0"].CarrierDownAsync();
+        await lab.WaitForAgentAsync(line => line.Contains("kernel MPTCP leaves wlan0", StringComparison.Ordinal), "that wlan0 is left");
+        Assert.Equal(["eth0", "usb0"], await EndpointsAsync());
+        await lab.Network["wlan0"].CarrierUpAsync();
+        await lab.WaitForAgentAsync(line => line.Contains("kernel MPTCP may use wlan0", StringComparison.Ordinal), "that wlan0 is used again");
+
+        await lab.Agent.SignalAsync("TERM");
+        await lab.Agent.WaitAsync();
+        Assert.Empty(await EndpointsAsync()); // as it was before
+
+        async Task<IEnumerable<string>> EndpointsAsync() =>
+            (await LabProcess.RunAsync(lab.Network.Laptop, "ip", ["mptcp", "endpoint", "show"])).ThrowIfFailed("ip mptcp endpoint show").Output
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line.StartsWith("10.", StringComparison.Ordinal)).Select(line => line.Trim().Split(' ')[^1]).Order();
     }
 
     [Fact]

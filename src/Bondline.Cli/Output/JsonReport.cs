@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Bondline.Agent;
+using Bondline.Cli.Multipath;
 using Bondline.Protocol;
 using Bondline.Transport;
 
@@ -25,6 +26,8 @@ internal sealed class JsonReport(TextWriter output) : IAgentReport
         if (_changes.IsNews(path))
             Write(new PathLine(path.Path, PathChanges.Name(path.State), path.Reason, path.Rtt is { } rtt ? Milliseconds(rtt) : null, path.Detail, PathChanges.Name(path.Policy)), EventJson.Lines.PathLine);
     }
+
+    public void Note(string sentence) => Write(new NoteLine(sentence), MultipathJson.Lines.NoteLine);
 
     public void Problem(AgentProblem problem) => Write(new ErrorLine(problem.Code, ErrorReport.Sentence(problem.Message, problem.Next)), EventJson.Lines.ErrorLine);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Bondline.Agent;
+using Bondline.Cli.Screen;
 using Bondline.Transport;
 
 namespace Bondline.Cli;
@@ -22,6 +23,11 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
     public void CarrierChanged(CarrierReport carrier)
     {
         if (!isQuiet) error.WriteLine($"carrier: {Carriers.Name(carrier.Carrier)} ({carrier.Reason})");
+    }
+
+    public void Note(string sentence)
+    {
+        if (!isQuiet) error.WriteLine(TerminalText.Clean(sentence, isUnicode: true));
     }
 
     public void Problem(AgentProblem problem) => error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");

@@ -20,6 +20,8 @@ internal sealed class ScreenReport(ScreenModel model, string relay, TextWriter e
 
     public void PathChanged(PathReport path) => model.PathChanged(path);
 
+    public void Note(string sentence) => model.Note(EventKind.Note, sentence);
+
     public void CarrierChanged(CarrierReport carrier) => model.CarrierChanged(carrier);
 
     public void Problem(AgentProblem problem)

@@ -43,7 +43,7 @@ public static class Comparison
     public static IReadOnlyList<string> Peers { get; } = ["bondline", "mptcp", "ssh", "ssh-mptcp"];
 
     /// <summary>What <see cref="StartAsync"/> knows.</summary>
-    public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp"];
+    public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp", "mptcp-watch"];
 
     public static IReadOnlyList<ComparedMeasurement> Measurements { get; } =
     [
@@ -60,8 +60,9 @@ public static class Comparison
     public static async Task<ILabPeer> StartAsync(string peer, LabOptions options) => peer switch
     {
         "bondline" => await BondedLab.StartAsync(options),
-        "bondline-mptcp" => await BondedLab.StartAsync(options with { UseMultipathTcp = true }, carrier: "mptcp"),
+        "bondline-mptcp" => await BondedLab.StartAsync(options, carrier: "mptcp"),
         "mptcp" => await MultipathLab.StartAsync(options),
+        "mptcp-watch" => await MultipathLab.StartAsync(options, isWatched: true),
         "ssh" => await SshLab.StartAsync(options, isMultipath: false),
         "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
         _ => throw new LabException($"\"{peer}\" cannot be measured; {string.Join(", ", AllPeers)} can."),

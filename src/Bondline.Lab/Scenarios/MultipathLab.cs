@@ -4,11 +4,31 @@ namespace Bondline.Lab;
 /// <remarks>Who connects is the other way round than with a tunnel: behind a NAT only the laptop can, and only who connects opens further subflows.</remarks>
 public sealed class MultipathLab : ILabPeer
 {
+    private static readonly TimeSpan SetUpLimit = TimeSpan.FromSeconds(20);
+
     private MultipathLab(LabNetwork network) => Network = network;
 
     public LabNetwork Network { get; }
 
-    public static async Task<MultipathLab> StartAsync(LabOptions options) => new(await LabNetwork.StartAsync(options with { UseMultipathTcp = true }));
+    /// <param name="options">Of the network.</param>
+    /// <param name="isWatched">The kernel is set up by <c>bondline mptcp watch</c>, which follows the links; else by hand, once.</param>
+    public static async Task<MultipathLab> StartAsync(LabOptions options, bool isWatched = false)
+    {
+        var lab = new MultipathLab(await LabNetwork.StartAsync(options with { UseMultipathTcp = !isWatched }));
+        if (!isWatched) return lab;
+        try
+        {
+            var watch = lab.Network.Start(lab.Network.Laptop, lab.Network.Program, "mptcp", "watch");
+            await watch.WaitForErrorAsync(
+                said => lab.Network.Links.All(link => said.Contains($"{link.Name}: endpoint {link.LaptopAddress} added", StringComparison.Ordinal)), "an endpoint for each link", SetUpLimit);
+            return lab;
+        }
+        catch
+        {
+            await lab.DisposeAsync();
+            throw;
+        }
+    }
 
     public Task<SentBytes?> SentAsync(Flow flow) => Task.FromResult<SentBytes?>(null);
 
