@@ -13,6 +13,15 @@ public sealed record GenericFamily(string Name, int Id, int Version, IReadOnlyDi
     private const int AttributeId = 1, AttributeName = 2, AttributeVersion = 3, AttributeOperations = 6, AttributeGroups = 7;
     private const int OperationCommand = 1, GroupName = 1, GroupId = 2;
 
+    /// <summary>Asks the kernel for a family by its name. It needs no rights.</summary>
+    /// <returns>Null if this kernel does not have it.</returns>
+    /// <exception cref="System.ComponentModel.Win32Exception">There is no generic netlink for us.</exception>
+    public static GenericFamily? Find(string name)
+    {
+        using var socket = GenericSocket.TryOpen(name);
+        return socket?.Family;
+    }
+
     /// <summary>Whether this kernel has the command; true if it does not tell, for it will when asked for it.</summary>
     public bool Knows(int command) => Commands.Count == 0 || Commands.Contains(command);
 

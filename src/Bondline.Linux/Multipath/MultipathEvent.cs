@@ -5,7 +5,7 @@ namespace Bondline.Linux;
 /// <summary>What the kernel's path manager reports (MPTCP_EVENT_*); newer kernels may send others.</summary>
 public enum MultipathEventKind
 {
-    /// <summary>Not the kernel's: some events before the next one were lost, because they were not read fast enough.</summary>
+    /// <summary>Not the kernel's: some events were lost about here, because they were not read fast enough.</summary>
     Lost = 0,
 
     /// <summary>A connection began with MPTCP.</summary>

@@ -25,13 +25,11 @@ public sealed class MultipathEventSource : IDisposable
     /// <exception cref="MultipathException">This kernel has no MPTCP, sends no events (before Linux 5.12), or the right is missing.</exception>
     public static MultipathEventSource Open() => MultipathPathManager.Guard("receive MPTCP's events", () =>
     {
-        GenericFamily family;
-        using (var query = GenericSocket.TryOpen(MultipathPathManager.FamilyName))
-            family = query?.Family ?? throw new MultipathException(MultipathFailure.NotSupported, "this kernel has no MPTCP: it has no netlink family mptcp_pm");
+        var family = GenericFamily.Find(MultipathPathManager.FamilyName) ?? throw new MultipathException(MultipathFailure.NotSupported, "this kernel has no MPTCP: it has no netlink family mptcp_pm");
         if (!family.Groups.TryGetValue(GroupName, out var group))
             throw new MultipathException(MultipathFailure.CommandUnknown, "this kernel's MPTCP is too old to send events");
         var socket = NetlinkSocket.Open(NetlinkProtocol.Generic);
-        socket.ReceiveBufferSize = ReceiveBufferBytes;
+        NetlinkSocket.SetReceiveBuffer(socket, ReceiveBufferBytes);
         if (NetlinkSocket.Join(socket, group) is var error and not 0)
         {
             socket.Dispose();

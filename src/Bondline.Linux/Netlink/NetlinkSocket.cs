@@ -21,6 +21,7 @@ internal enum NetlinkProtocol
 internal static partial class NetlinkSocket
 {
     private const int Family = 16, Raw = 3, CloseOnExec = 0x80000, NoGroups = 0;
+    private const int SolSocket = 1, ReceiveBufferForce = 33;
     private const int SolNetlink = 270, AddMembership = 1, CapAcknowledgement = 10, ExtendedAcknowledgement = 11;
 
     /// <summary>Links, IPv4 and IPv6 addresses and routes: RTMGRP_*.</summary>
@@ -55,6 +56,12 @@ internal static partial class NetlinkSocket
     /// <summary>Receive also the events of one group, which may need a right.</summary>
     /// <returns>0, or the errno.</returns>
     public static int Join(Socket socket, int group) => Set((int)socket.Handle, AddMembership, group) == 0 ? 0 : Marshal.GetLastPInvokeError();
+
+    /// <summary>Room for events that come faster than they are read; beyond the system's limit (net.core.rmem_max) with CAP_NET_ADMIN only.</summary>
+    public static void SetReceiveBuffer(Socket socket, int bytes)
+    {
+        if (setsockopt((int)socket.Handle, SolSocket, ReceiveBufferForce, in bytes, sizeof(int)) != 0) socket.ReceiveBufferSize = bytes;
+    }
 
     private static int Set(int descriptor, int option, int value) => setsockopt(descriptor, SolNetlink, option, in value, sizeof(int));
 

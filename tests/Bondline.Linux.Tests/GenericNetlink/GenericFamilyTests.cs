@@ -34,6 +34,13 @@ public sealed class GenericFamilyTests
     }
 
     [Fact]
+    public void What_this_kernel_has_is_found_and_what_it_has_not_is_null()
+    {
+        Assert.Equal(16, GenericFamily.Find("nlctrl")!.Id); // the family that knows the families
+        Assert.Null(GenericFamily.Find("mptcp_tomorrow"));
+    }
+
+    [Fact]
     public void A_family_without_a_name_or_a_number_is_refused()
     {
         Assert.Throws<NetlinkFormatException>(() => GenericFamily.Read(Convert.FromHexString("01020000060001001c000000")));
