@@ -97,10 +97,20 @@ public sealed partial class NetworkNamespace
     });
 
     /// <summary>Moves the calling thread into the namespace for good: call it only on a thread that you started and that ends with its work.</summary>
-    public void Enter()
+    public void Enter() => Enter(Path);
+
+    /// <summary>As <see cref="Run"/>, in the namespace that a path leads to, <c>/proc/PID/ns/net</c> of a process for example.</summary>
+    /// <exception cref="Win32Exception">The kernel refused; most often the right to is missing.</exception>
+    /// <exception cref="IOException">The path leads nowhere.</exception>
+    /// <exception cref="UnauthorizedAccessException">It is not ours to open.</exception>
+    public static T RunAt<T>(string path, Func<T> work)
     {
-        using var handle = File.OpenHandle(Path);
-        Check(setns(handle, CloneNewNet), $"enter the network namespace {Name}");
+        ArgumentNullException.ThrowIfNull(work);
+        return OnNewThread(() =>
+        {
+            Enter(path);
+            return work();
+        });
     }
 
     /// <summary>The processes that are in the namespace.</summary>
@@ -116,6 +126,12 @@ public sealed partial class NetworkNamespace
     }
 
     public override string ToString() => Name;
+
+    private static void Enter(string path)
+    {
+        using var handle = File.OpenHandle(path);
+        Check(setns(handle, CloneNewNet), $"enter the network namespace {path}");
+    }
 
     private static string? Inode(string path)
     {

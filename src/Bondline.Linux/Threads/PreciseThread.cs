@@ -83,4 +83,7 @@ public struct PollEntry(int descriptor)
 
     /// <summary>Something can be read, or the descriptor has failed and reading says how.</summary>
     public readonly bool IsReady => _seen != 0;
+
+    /// <summary>Something can be read.</summary>
+    public readonly bool HasInput => (_seen & Input) != 0;
 }
