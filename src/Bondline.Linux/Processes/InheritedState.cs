@@ -25,10 +25,26 @@ public static partial class InheritedState
     /// <summary>Closes what a program that has been started inherited as well, but for standard error: so its closing an end is the end.</summary>
     public static void LetGo()
     {
-        foreach (var descriptor in NativeProgram.Inheritable())
+        int[] inherited = [.. NativeProgram.Inheritable().Where(descriptor => descriptor != 2)];
+        // .NET with its compiler at run time keeps copies of standard streams. Only pipes and sockets have another end that waits for them all to go.
+        var ends = inherited.Select(Target).OfType<string>().Where(target => target.StartsWith("pipe:", StringComparison.Ordinal) || target.StartsWith("socket:", StringComparison.Ordinal)).ToHashSet();
+        foreach (var descriptor in NativeProgram.Open().Where(descriptor => descriptor != 2 && ends.Contains(Target(descriptor) ?? "")).ToArray()) Replace(descriptor);
+        foreach (var descriptor in inherited)
         {
-            if (descriptor is 0 or 1) Replace(descriptor);
-            else if (descriptor != 2) _ = close(descriptor);
+            if (descriptor < 2) Replace(descriptor);
+            else _ = close(descriptor);
+        }
+    }
+
+    private static string? Target(int descriptor)
+    {
+        try
+        {
+            return new FileInfo($"/proc/self/fd/{descriptor}").LinkTarget;
+        }
+        catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+        {
+            return null; // no /proc, or closed meanwhile
         }
     }
 
@@ -37,7 +53,7 @@ public static partial class InheritedState
         const int ReadWrite = 2, CloseOnExec = 0x80000;
         var nothing = open("/dev/null", ReadWrite | CloseOnExec);
         if (nothing < 0) return;
-        _ = dup2(nothing, descriptor);
+        _ = dup3(nothing, descriptor, CloseOnExec);
         if (nothing != descriptor) _ = close(nothing);
     }
 
@@ -62,7 +78,7 @@ public static partial class InheritedState
     private static partial int open(string path, int flags);
 
     [LibraryImport("libc")]
-    private static partial int dup2(int from, int to);
+    private static partial int dup3(int from, int to, int flags);
 
     [LibraryImport("libc")]
     private static partial int close(int descriptor);

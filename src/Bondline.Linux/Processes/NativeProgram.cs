@@ -7,7 +7,7 @@ namespace Bondline.Linux;
 /// <remarks>.NET's own Process gives them pipes or its own idea of standard input, and moves signals about.</remarks>
 public static unsafe partial class NativeProgram
 {
-    private const int SetSignalDefaults = 4, NewSession = 0x80; // POSIX_SPAWN_SETSIGDEF, POSIX_SPAWN_SETSID
+    private const int SetSignalDefaults = 4; // POSIX_SPAWN_SETSIGDEF
     private const int AttributesLength = 1024, ActionsLength = 512, SignalSetLength = 128; // more than any C library takes
     private const int BrokenPipe = 13; // SIGPIPE
     private const int NotExecutable = 8; // ENOEXEC
@@ -27,7 +27,7 @@ public static unsafe partial class NativeProgram
         return error == NotExecutable ? TrySpawn(Shell, InShell(path, arguments), ignoresBrokenPipe, out process) : error;
     }
 
-    /// <summary>Starts a program that has nothing of this process's but some descriptors, under the same numbers: no terminal, no session, no standard streams.</summary>
+    /// <summary>Starts a program that has nothing of this process's but some descriptors, under the same numbers: not even standard streams.</summary>
     /// <param name="command">A path and arguments.</param>
     /// <param name="descriptors">What it gets; none of the first three.</param>
     /// <param name="process">The child's id.</param>
@@ -36,24 +36,21 @@ public static unsafe partial class NativeProgram
     {
         ArgumentNullException.ThrowIfNull(command);
         ArgumentNullException.ThrowIfNull(descriptors);
-        byte* attributes = stackalloc byte[AttributesLength], actions = stackalloc byte[ActionsLength];
+        byte* actions = stackalloc byte[ActionsLength];
         byte[][] arguments = [.. command.Select(Encoding.UTF8.GetBytes)];
         using var strings = new NativeStrings(arguments);
-        _ = posix_spawnattr_init(attributes);
         _ = posix_spawn_file_actions_init(actions);
         try
         {
-            _ = posix_spawnattr_setflags(attributes, NewSession);
             for (var standard = 0; standard < 3; standard++) _ = posix_spawn_file_actions_addopen(actions, standard, "/dev/null", ReadWrite, 0);
             foreach (var descriptor in Inheritable())
                 if (descriptor > 2 && !descriptors.Contains(descriptor)) _ = posix_spawn_file_actions_addclose(actions, descriptor);
             foreach (var descriptor in descriptors) _ = posix_spawn_file_actions_adddup2(actions, descriptor, descriptor); // which makes it inheritable there
-            return posix_spawn(out process, strings.Pointers[0], actions, attributes, strings.Pointers, Environment);
+            return posix_spawn(out process, strings.Pointers[0], actions, null, strings.Pointers, Environment);
         }
         finally
         {
             _ = posix_spawn_file_actions_destroy(actions);
-            _ = posix_spawnattr_destroy(attributes);
         }
     }
 
@@ -103,20 +100,24 @@ public static unsafe partial class NativeProgram
         }
     }
 
-    // The descriptors that a program started now would get. Without /proc those of an ordinary shell script.
+    /// <summary>The descriptors that a program started now would get.</summary>
     internal static IEnumerable<int> Inheritable()
     {
         const int GetFlags = 1, CloseOnExec = 1; // F_GETFD, FD_CLOEXEC
-        int[] all;
+        return Open().Where(descriptor => fcntl(descriptor, GetFlags, 0) is >= 0 and var flags && (flags & CloseOnExec) == 0);
+    }
+
+    /// <summary>The descriptors of this process; without /proc the first ones, open or not.</summary>
+    internal static IReadOnlyList<int> Open()
+    {
         try
         {
-            all = [.. Directory.EnumerateFileSystemEntries("/proc/self/fd").Select(path => int.TryParse(Path.GetFileName(path), out var number) ? number : -1)];
+            return [.. Directory.EnumerateFileSystemEntries("/proc/self/fd").Select(path => int.TryParse(Path.GetFileName(path), out var number) ? number : -1)];
         }
         catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
         {
-            all = [.. Enumerable.Range(0, 256)];
+            return [.. Enumerable.Range(0, 256)];
         }
-        return all.Where(descriptor => fcntl(descriptor, GetFlags, 0) is >= 0 and var flags && (flags & CloseOnExec) == 0);
     }
 
     [LibraryImport("libc")]

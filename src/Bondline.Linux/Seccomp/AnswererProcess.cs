@@ -48,10 +48,11 @@ public sealed partial class AnswererProcess : IDisposable
         return TryRead(AnswerLimit);
     }
 
-    /// <summary>For the answerer itself: whoever it answers for decides when it ends, and it holds nothing that others may want to have back.</summary>
+    /// <summary>For the answerer itself: whoever it answers for decides when it ends, no terminal stops it, and it holds nothing that others may want to have back.</summary>
     public static void Detach()
     {
-        foreach (var ending in (ReadOnlySpan<int>)[1, 2, 3, 10, 12, 15]) _ = signal(ending, 1); // HUP, INT, QUIT, USR1, USR2, TERM
+        foreach (var disturbing in (ReadOnlySpan<int>)[1, 2, 3, 10, 12, 15, 20, 21, 22]) _ = signal(disturbing, 1); // HUP, INT, QUIT, USR1, USR2, TERM, TSTP, TTIN, TTOU
+        _ = setsid();
         _ = chdir("/");
     }
 
@@ -91,6 +92,9 @@ public sealed partial class AnswererProcess : IDisposable
 
     [LibraryImport("libc")]
     private static partial nint signal(int number, nint handler);
+
+    [LibraryImport("libc")]
+    private static partial int setsid();
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int chdir(string folder);
