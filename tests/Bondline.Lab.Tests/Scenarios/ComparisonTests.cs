@@ -55,7 +55,7 @@ public class ComparisonTests
     [InlineData(2990, 0, Broke)]
     [InlineData(18.5, 0, Broke)]
     public void A_gap_as_long_as_the_silence_is_a_stall_and_one_without_end_a_break(double gapMs, double healed, double expected) =>
-        Assert.Equal(expected, Comparison.Gap(new(gapMs, 95, 46, 5, 49, healed, null), Length));
+        Assert.Equal(expected, Comparison.Gap(new(gapMs, 95, 46, 5, 49, 300, healed, null), Length));
 
     private static ComparedMeasurement Measurement(bool isMoreBetter) => new("name", "title", isMoreBetter, (_, _) => Task.FromResult(0.0));
 }
