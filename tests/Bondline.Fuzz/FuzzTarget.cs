@@ -19,6 +19,7 @@ internal sealed record FuzzTarget(string Name, FuzzAction Run)
         new("generic-netlink", GenericNetlinkTarget.Run),
         new("socket-diagnostics", SocketDiagnosticsTarget.Run),
         new("counters", CounterTarget.Run),
+        new("multipath-state", MultipathStateTarget.Run),
         new("proxy", ProxyTarget.Run),
         new("portal", PortalTarget.Run),
         new("name-answer", NameAnswerTarget.Run),

@@ -85,9 +85,9 @@ internal sealed class MultipathJournal
         {
             if (JsonSerializer.Deserialize(text, JournalJson.Lines.JournalText) is { Version: JournalText.CurrentVersion, Changes: not null } read && read.Changes.All(IsOurs)) return read;
         }
-        catch (JsonException)
+        catch (Exception unreadable) when (unreadable is JsonException or NotSupportedException)
         {
-            // Said below.
+            // Said below. The second is .NET's word for a change that does not say of which kind it is.
         }
 
         throw new CommandException("data-unusable", $"{path} does not say what was changed: it is damaged, or of another version of this program", $"Undo by hand what \"bondline mptcp status\" shows, then delete {path}");

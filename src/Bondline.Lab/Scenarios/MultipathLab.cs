@@ -2,13 +2,12 @@ namespace Bondline.Lab;
 
 /// <summary>No tunnel: a plain program on the laptop under <c>mptcpize run</c> connects to one at the relay, and the kernel's MPTCP uses every link.</summary>
 /// <remarks>Who connects is the other way round than with a tunnel: behind a NAT only the laptop can, and only who connects opens further subflows.</remarks>
-public sealed class MultipathLab : ILabPeer
+/// <param name="network">One whose kernel MPTCP is set up, by whoever.</param>
+public sealed class MultipathLab(LabNetwork network) : ILabPeer
 {
     private static readonly TimeSpan SetUpLimit = TimeSpan.FromSeconds(20);
 
-    private MultipathLab(LabNetwork network) => Network = network;
-
-    public LabNetwork Network { get; }
+    public LabNetwork Network => network;
 
     /// <param name="options">Of the network.</param>
     /// <param name="isWatched">The kernel is set up by <c>bondline mptcp watch</c>, which follows the links; else by hand, once.</param>

@@ -125,6 +125,7 @@ public sealed class MachinePartTests : IDisposable
     [InlineData("")]
     [InlineData("{}")]
     [InlineData("""{"version":2,"changes":[]}""")]
+    [InlineData("""{"version":1,"changes":[{}]}""")]
     [InlineData("""{"version":1,"changes":[null]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"sysctl","name":"net.ipv4.conf.../../kernel.rp_filter","value":"2","was":"1"}]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"connection","connection":"--help","interface":"eth0","flags":"0x2","was":"0x0"}]}""")]
