@@ -1,4 +1,5 @@
 using Bondline.Cli.Multipath;
+using Bondline.Cli.Tests.Multipath;
 
 namespace Bondline.Cli.Tests;
 
@@ -17,7 +18,7 @@ internal sealed class TestHost : IAsyncDisposable
 
     public string Input { get; init; } = "";
 
-    /// <summary>The machine whose MPTCP is set up; without one no command may ask for it.</summary>
+    /// <summary>The machine whose MPTCP is set up; without one nothing may be changed.</summary>
     public IMultipathSystem? Machine { get; init; }
 
     public string Output => _output.Text;
@@ -30,7 +31,7 @@ internal sealed class TestHost : IAsyncDisposable
         Error = TextWriter.Synchronized(_error),
         Input = new StringReader(Input),
         Environment = name => Environment.GetValueOrDefault(name),
-        Multipath = () => Machine ?? throw new InvalidOperationException("This test has no machine."),
+        Multipath = () => Machine ?? new FakeMachine { MayChange = false },
         Stop = _stop,
     };
 

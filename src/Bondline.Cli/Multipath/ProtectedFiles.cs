@@ -12,7 +12,7 @@ internal sealed class ProtectedFiles(string root)
     private const UnixFileMode FolderMode = FileMode | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private const UnixFileMode FileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
 
-    private const int WouldBlock = 11; // EWOULDBLOCK, which .NET keeps as HResult
+    private const int WouldBlock = 11, Exists = 17; // EWOULDBLOCK, which .NET keeps as HResult
 
     // A command holds the lock for milliseconds, one that waits for systemd for seconds.
     private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(30), LockInterval = TimeSpan.FromMilliseconds(20);
@@ -87,14 +87,14 @@ internal sealed class ProtectedFiles(string root)
         FileStream? stream = null;
         Guard(path, () =>
         {
-            MakeFolder(Path.GetDirectoryName(file)!);
             try
             {
+                MakeFolder(Path.GetDirectoryName(file)!);
                 stream = new(file, System.IO.FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             }
-            catch (IOException held) when (held is DirectoryNotFoundException or FileNotFoundException || held.HResult == WouldBlock)
+            catch (IOException held) when (held is DirectoryNotFoundException or FileNotFoundException || held.HResult is WouldBlock or Exists)
             {
-                // Somebody else's, or just given back together with its folder.
+                // Somebody else's, or just given back together with its folder, or that was made and removed while we made it.
             }
         });
         if (stream is null) return null;

@@ -31,7 +31,11 @@ internal sealed class FakeMachine : IMultipathSystem
     /// <summary>What sysctls are when the machine starts.</summary>
     public Dictionary<string, string> Defaults { get; } = new()
     {
-        ["net.mptcp.enabled"] = "0", ["net.mptcp.path_manager"] = "kernel", ["net.mptcp.pm_type"] = "0", ["net.mptcp.scheduler"] = "default", ["net.mptcp.blackhole_timeout"] = "3600",
+        ["net.mptcp.enabled"] = "0",
+        ["net.mptcp.path_manager"] = "kernel",
+        ["net.mptcp.pm_type"] = "0",
+        ["net.mptcp.scheduler"] = "default",
+        ["net.mptcp.blackhole_timeout"] = "3600",
     };
 
     public MultipathManagers Managers { get; set; } = new() { IsSystemdRunning = true };
