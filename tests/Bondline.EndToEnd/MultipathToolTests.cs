@@ -147,7 +147,7 @@ public sealed partial class MultipathToolTests : IAsyncLifetime
     {
         using var speaker = Listen(7100, isMultipath: true);
         using var plain = Listen(7101, isMultipath: false);
-        await SysctlAsync("net.mptcp.syn_retrans_before_tcp_fallback=0"); // so that an attempt ends after 0.9 s
+        await SysctlAsync("net.mptcp.syn_retrans_before_tcp_fallback=1"); // so that an attempt ends after 1.8 s
         await FilterAsync("iifname r-wlan0 tcp flags syn reset tcp option mptcp; iifname r-usb0 tcp option mptcp exists drop");
         Assert.Equal(["eth0 mptcp", "usb0 blackholed", "wlan0 stripped"], await CheckAsync(7100));
         await FilterAsync("iifname r-wlan0 tcp dport 7101 drop");

@@ -226,7 +226,8 @@ public sealed partial class LabNetwork : IAsyncDisposable
         }
     }
 
-    private static string FindProgram()
+    /// <summary>The <c>bondline</c> program a lab runs if its options name none.</summary>
+    public static string FindProgram()
     {
         if (Environment.GetEnvironmentVariable("BONDLINE_PROGRAM") is { Length: > 0 } named) return named;
         if (Environment.ProcessPath is { } own && Path.GetFileName(own) == "bondline") return own;
