@@ -14,10 +14,11 @@ internal readonly partial record struct Wrk(double Rate, TimeSpan Median, long R
     /// <param name="port">On 127.0.0.1.</param>
     /// <param name="connections">Each with one request under way at a time.</param>
     /// <param name="length">Whole seconds.</param>
+    /// <param name="more">Options of wrk's.</param>
     /// <exception cref="LabException">A request failed.</exception>
-    public static async Task<Wrk> RunAsync(int port, int connections, TimeSpan length)
+    public static async Task<Wrk> RunAsync(int port, int connections, TimeSpan length, params string[] more)
     {
-        var run = await LabProcess.RunAsync(null, "wrk", ["-t1", $"-c{connections}", $"-d{length.TotalSeconds:0}s", "--latency", $"http://127.0.0.1:{port}/"]);
+        var run = await LabProcess.RunAsync(null, "wrk", ["-t1", $"-c{connections}", $"-d{length.TotalSeconds:0}s", "--latency", .. more, $"http://127.0.0.1:{port}/"]);
         var output = run.ThrowIfFailed("wrk").Output;
         if (output.Contains("Socket errors", StringComparison.Ordinal) || output.Contains("Non-2xx", StringComparison.Ordinal)) throw new LabException($"wrk: {output}");
         return new(Number(WrkRate().Match(output)), Time(WrkMedian().Match(output)), (long)Number(WrkCount().Match(output)));
