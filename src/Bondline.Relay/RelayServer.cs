@@ -132,7 +132,7 @@ public sealed class RelayServer : IAsyncDisposable
         if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, _log));
         if (!_options.IsEmbedded && !_tokens.All.Any(token => token.Revoked is null)) FirstJoinUrl = CreateToken("first");
         _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString(),
-            _listening.IsMultipath ? "TCP and MPTCP" : "plain TCP only: this system has no MPTCP for us, or it is off (net.mptcp.enabled)");
+            _listening.IsMultipath ? "TCP and MPTCP" : "plain TCP only: this system has no MPTCP for us, one that is too old, or it is off (net.mptcp.enabled)");
         return _listening;
     }
 
