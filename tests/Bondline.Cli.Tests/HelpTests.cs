@@ -12,7 +12,7 @@ public sealed partial class HelpTests
     {
         await using var host = new TestHost();
         var root = CommandLine.Parse([], host.Host).RootCommandResult.Command;
-        foreach (var command in (Command[])[root, .. root.Subcommands])
+        foreach (var command in All(root))
         {
             foreach (var example in Examples.Of(command))
             {
@@ -49,6 +49,8 @@ public sealed partial class HelpTests
         Assert.Equal(0, await host.RunAsync("help", "auth-expired"));
         Assert.Equal(ErrorPages.Find("auth-expired"), host.Output);
     }
+
+    private static IEnumerable<Command> All(Command command) => [command, .. command.Subcommands.SelectMany(All)];
 
     [GeneratedRegex("  +")]
     private static partial Regex Gap();

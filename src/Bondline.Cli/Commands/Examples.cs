@@ -52,6 +52,39 @@ internal static class Examples
             "bondline replay today.bond --writes --from 61 --to 62  why each frame of that second took its network",
             "bondline replay relay.bond --bond 3 --json        one agent of a relay's record, for scripts",
         ],
+        { Name: "mptcp" } =>
+        [
+            "bondline mptcp connections                        every MPTCP connection with its subflows",
+            "bondline mptcp check example.com                  does MPTCP get through, over each network",
+            "bondline mptcp endpoint list                      the addresses it may use",
+        ],
+        { Name: "endpoint" } =>
+        [
+            "bondline mptcp endpoint add 192.0.2.2 dev eth0 subflow  open a subflow from here: for clients",
+            "bondline mptcp endpoint add 192.0.2.2 signal      announce the address: for servers",
+            "bondline mptcp endpoint change 192.0.2.2 backup   use it only if nothing else works, from now on",
+            "bondline mptcp endpoint delete id 3               close its subflows and forget it",
+        ],
+        { Name: "limits" } =>
+        [
+            "bondline mptcp limits                             show them",
+            "bondline mptcp limits set subflows 4 add_addr_accepted 2",
+        ],
+        { Name: "connections" } =>
+        [
+            "bondline mptcp connections --watch                every second, with rates",
+            "bondline mptcp connections --json                 one connection a line, for scripts",
+        ],
+        { Name: "stats" } =>
+        [
+            "bondline mptcp stats                              what was counted, explained",
+            "bondline mptcp stats --watch                      then what changes, every second",
+        ],
+        { Name: "check" } =>
+        [
+            "bondline mptcp check example.com                  port 443, over each network",
+            "bondline mptcp check 192.0.2.1:8443 --json        one network a line, for scripts",
+        ],
         { Name: "relay" } =>
         [
             "bondline relay                                    on ports 443 and 80, TCP tunnels on 7000-7999",
