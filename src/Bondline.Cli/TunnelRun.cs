@@ -12,6 +12,9 @@ namespace Bondline.Cli;
 /// <summary>What <c>http</c> and <c>tcp</c> do once parsed: choose the relay, run the agent, report, end.</summary>
 internal static class TunnelRun
 {
+    /// <summary>Netlink answers within milliseconds; another bondline may hold the lock.</summary>
+    private static readonly TimeSpan SetUpPatience = TimeSpan.FromSeconds(2);
+
     /// <param name="host">The process's edge.</param>
     /// <param name="line">The command line, for the common options.</param>
     /// <param name="tunnelSettings">The options of both commands.</param>
@@ -134,9 +137,14 @@ internal static class TunnelRun
     private static async Task<int> RunAsync(CommandHost host, TunnelAgent agent, IAgentReport report, bool hasStatistics, CarrierMode carrier)
     {
         using var over = new CancellationTokenSource();
-        var networks = OperatingSystem.IsLinux() && carrier != CarrierMode.Bond
-            ? new CarrierNetworks(host.Multipath(), report.Note).RunAsync(carrier == CarrierMode.Multipath, over.Token)
-            : Task.CompletedTask;
+        var networks = Task.CompletedTask;
+        if (OperatingSystem.IsLinux() && carrier != CarrierMode.Bond)
+        {
+            var kernel = new CarrierNetworks(host.Multipath(), report.Note);
+            networks = kernel.RunAsync(carrier == CarrierMode.Multipath, over.Token);
+            if (carrier == CarrierMode.Multipath) await Task.WhenAny(kernel.WhenReady, Task.Delay(SetUpPatience));
+        }
+
         var statistics = hasStatistics ? EverySecond.RunAsync(() => report.Statistics(agent.Snapshot()), over.Token) : Task.CompletedTask;
         try
         {

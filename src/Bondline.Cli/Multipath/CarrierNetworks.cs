@@ -8,6 +8,11 @@ namespace Bondline.Cli.Multipath;
 /// <param name="note">Takes a sentence for the user.</param>
 internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> note) : IMultipathWatchReport
 {
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when the kernel is set up, or will not be. A connection made before never gets more than one subflow: the kernel looks for endpoints when it begins.</summary>
+    public Task WhenReady => _ready.Task;
+
     /// <summary>Runs until <paramref name="stop"/>, or until there is nothing to follow.</summary>
     /// <param name="isAskedFor">The user wants the kernel to carry; else only what was enabled is followed.</param>
     /// <param name="stop">Ends it.</param>
@@ -40,7 +45,13 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
         {
             note($"kernel MPTCP: {why.Message}");
         }
+        finally
+        {
+            _ready.TrySetResult();
+        }
     }
+
+    public void Ready() => _ready.TrySetResult();
 
     public void Following(MultipathPlan plan, IEnumerable<Advice> advice)
     {

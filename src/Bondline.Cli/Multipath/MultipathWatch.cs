@@ -8,6 +8,9 @@ internal interface IMultipathWatchReport : IMultipathReport
     /// <summary>What is followed, at the start, and what would make it better.</summary>
     void Following(MultipathPlan plan, IEnumerable<Advice> advice);
 
+    /// <summary>What there was to do for the networks at the start is done.</summary>
+    void Ready() { }
+
     /// <summary>An endpoint was added.</summary>
     void Added(string interfaceName, EndpointPlace place);
 
@@ -46,6 +49,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var picture = await watch.NextAsync(stop);
         MultipathRequirements.Check(system.ReadFacts(picture), []); // interfaces that are named may come later
         if (!Handle(picture, stop)) return false;
+        report.Ready();
         using var disabled = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var journal = system.WatchFile(MultipathFiles.JournalOf(system.NamespaceName), disabled.Cancel);
         try
