@@ -71,7 +71,8 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
 
     private static IEnumerable<MultipathChange> RaiseLimits(MultipathFacts facts, List<(EndpointPlace Place, InterfaceFacts Interface)> places)
     {
-        var extra = Math.Min(MultipathLimits.Max, places.GroupBy(place => place.Place.Address.AddressFamily).Select(family => family.Count() - 1).DefaultIfEmpty().Max());
+        // One for each network, not one less: when that of the first subflow was away, it comes back as one more.
+        var extra = Math.Min(MultipathLimits.Max, places.GroupBy(place => place.Place.Address.AddressFamily).Select(family => family.Count()).DefaultIfEmpty().Max());
         if (facts.Limits is { } limits && limits.Subflows < extra) yield return new LimitsChange(extra, limits.Subflows);
     }
 

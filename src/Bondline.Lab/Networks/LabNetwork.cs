@@ -168,9 +168,12 @@ public sealed partial class LabNetwork : IAsyncDisposable
         if (options.UseMultipathTcp) await UseMultipathTcpAsync();
     }
 
+    /// <summary>Lets connections to the relay have more subflows than the kernel's two beside the first: one that comes back after its network was away counts beside the others.</summary>
+    internal Task AllowSubflowsAtRelayAsync() => IpAsync(Relay, "mptcp limits set subflows 8 add_addr_accepted 8");
+
     private async Task UseMultipathTcpAsync()
     {
-        await IpAsync(Relay, "mptcp limits set subflows 8 add_addr_accepted 8");
+        await AllowSubflowsAtRelayAsync();
         await IpAsync(Laptop, ["mptcp limits set subflows 8 add_addr_accepted 8", .. _links.Select(link => $"mptcp endpoint add {link.LaptopAddress} dev {link.Name} subflow")]);
     }
 

@@ -59,6 +59,7 @@ public sealed class BondedLab : ILabTunnel
         var lab = new BondedLab(await LabNetwork.StartAsync(options ?? new())) { Paths = paths, Mode = mode, Carrier = carrier };
         try
         {
+            if (carrier is not null) await lab.Network.AllowSubflowsAtRelayAsync();
             await lab.StartRelayAsync();
             return lab;
         }

@@ -17,6 +17,7 @@ public sealed class MultipathLab(LabNetwork network) : ILabPeer
         if (!isWatched) return lab;
         try
         {
+            await lab.Network.AllowSubflowsAtRelayAsync();
             var watch = lab.Network.Start(lab.Network.Laptop, lab.Network.Program, "mptcp", "watch");
             await watch.WaitForErrorAsync(
                 said => lab.Network.Links.All(link => said.Contains($"{link.Name}: endpoint {link.LaptopAddress} added", StringComparison.Ordinal)), "an endpoint for each link", SetUpLimit);

@@ -52,10 +52,11 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         var before = _machine.Dump();
         await StartAsync();
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("ip mptcp limits set subflows 3", await _report.NextAsync());
         Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
         _machine.Plug(new("usb1", 5, "10.5.0.2") { NarrowGateway = "10.5.0.1" });
         Assert.Equal("ip route add default via 10.5.0.1 dev usb1 metric 1100 proto static", await _report.NextAsync());
-        Assert.Equal("ip mptcp limits set subflows 3", await _report.NextAsync());
+        Assert.Equal("ip mptcp limits set subflows 4", await _report.NextAsync());
         Assert.Equal("added usb1 10.5.0.2", await _report.NextAsync());
         _machine.Unplug("usb0");
         Assert.Equal("deleted usb0 10.4.0.2: the interface is gone", await _report.NextAsync());
