@@ -11,7 +11,8 @@ internal static class CommandLine
 {
     public static async Task<int> RunAsync(string[] arguments, CommandHost host)
     {
-        var isJson = arguments.Contains("--json");
+        arguments = RunArguments.Separate(arguments);
+        var isJson = arguments.TakeWhile(argument => argument != "--").Contains("--json");
         try
         {
             var line = Parse(arguments, host);
@@ -66,6 +67,7 @@ internal static class CommandLine
         foreach (var option in CommonOptions.All) root.Add(option);
         root.Add(HttpCommand.Create(host));
         root.Add(TcpCommand.Create(host));
+        root.Add(RunCommand.Create(host));
         root.Add(LoginCommand.Create(host));
         root.Add(RelayCommand.Create(host));
         root.Add(MptcpCommand.Create(host));

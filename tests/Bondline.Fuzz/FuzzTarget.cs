@@ -31,6 +31,8 @@ internal sealed record FuzzTarget(string Name, FuzzAction Run)
         new("folder", FolderTarget.Run),
         new("engine", EngineTarget.Run),
         new("record", RecordTarget.Run),
+        new("seccomp", SeccompTarget.Run),
+        new("unit", UnitTarget.Run),
     ];
 
     public static FuzzTarget? Find(string name) => All.FirstOrDefault(target => target.Name == name);

@@ -12,6 +12,7 @@ internal static class Examples
             "bondline http 3000                                a public URL for what listens on port 3000",
             "bondline tcp 22 --remote-port 7022                a public TCP port for the local SSH server",
             "bondline login                                    asks for a join URL: use this relay from now on",
+            "bondline run -- curl -O https://example.org/file  any program, its TCP sockets being Multipath TCP",
             "bondline relay --domain tunnels.example           run a relay",
         ],
         { Name: "http" } =>
@@ -33,6 +34,14 @@ internal static class Examples
             "bondline tcp 22                                   the SSH server of this machine on a port of the relay",
             "bondline tcp 22 --remote-port 7022                ask for port 7022",
             "bondline tcp 192.168.1.30:5432 22                 two services over one bond",
+        ],
+        { Name: "run" } =>
+        [
+            "bondline run -- curl -O https://example.org/file  says at the end what was used",
+            "bondline run --quiet -- ssh host.example          says nothing; ssh takes bondline's place",
+            "bondline run --json -- ./server                   the end as one JSON object, on standard error",
+            "sudo bondline run --unit nginx                    a service of systemd, from its next start on",
+            "sudo bondline run --unit nginx --undo             as it was before",
         ],
         { Name: "login" } =>
         [

@@ -22,6 +22,7 @@ internal static class ErrorTable
         ["kernel-refused"] = ExitCode.Failure,
         ["service-refused"] = ExitCode.Failure,
         ["host-unreachable"] = ExitCode.Failure,
+        ["unit-unusable"] = ExitCode.Failure,
         ["usage"] = ExitCode.Usage,
         ["join-url-invalid"] = ExitCode.Usage,
         ["not-available"] = ExitCode.Usage,
@@ -43,6 +44,8 @@ internal static class ErrorTable
         ["version-unsupported"] = ExitCode.Incompatible,
         ["relay-refused"] = ExitCode.Incompatible,
         ["listen-refused"] = ExitCode.ListenRefused,
+        ["program-not-runnable"] = ExitCode.ProgramNotRunnable,
+        ["program-not-found"] = ExitCode.ProgramNotFound,
     };
 
     public static IEnumerable<string> All => Codes.Keys;

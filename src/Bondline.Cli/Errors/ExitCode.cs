@@ -12,6 +12,12 @@ internal enum ExitCode
     Incompatible = 6,
     ListenRefused = 7,
 
+    /// <summary>Of <c>bondline run</c>, as of shells.</summary>
+    ProgramNotRunnable = 126,
+
+    /// <inheritdoc cref="ProgramNotRunnable"/>
+    ProgramNotFound = 127,
+
     /// <summary>A second Ctrl-C cut the draining short: 128 + SIGINT, as shells write it.</summary>
     Interrupted = 130,
 }

@@ -50,11 +50,10 @@ public sealed unsafe partial class SignalRelay : IDisposable
 
     private void Pass(int signal)
     {
-        if (signal is Interrupt or Quit && IsForeground()) return;
         lock (_gate)
         {
-            if (_program > 0) ChildProcess.Signal(_program, signal);
-            else _early.Add(signal);
+            if (_program == 0) _early.Add(signal); // whoever signalled it: the program has not seen it
+            else if (signal is not (Interrupt or Quit) || !IsForeground()) ChildProcess.Signal(_program, signal);
         }
     }
 

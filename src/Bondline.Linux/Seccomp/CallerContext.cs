@@ -35,11 +35,14 @@ public sealed unsafe partial class CallerContext
         Span<byte> status = stackalloc byte[StatusLength];
         if (threadId <= 0 || !TryReadFileIds(status[..Read(threadId, "status"u8, status)], out var user, out var group)) return false;
         (User, Group) = (user, group);
-        _controlGroupLength = Read(threadId, "cgroup"u8, _controlGroup);
+        ReadControlGroup(threadId);
         _labelLength = withLabel ? Read(threadId, "attr/current"u8, _label) : 0;
         // More than fits could differ behind what was read. No control groups at all is empty, for everybody.
         return _controlGroupLength < _controlGroup.Length && _labelLength < _label.Length && TryReadNetwork(threadId);
     }
+
+    /// <summary>Reads only what others can change of a thread.</summary>
+    public void ReadControlGroup(int threadId) => _controlGroupLength = Read(threadId, "cgroup"u8, _controlGroup);
 
     public bool IsInNetworkOf(CallerContext other) => _network == other?._network;
 

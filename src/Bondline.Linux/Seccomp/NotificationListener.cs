@@ -11,7 +11,7 @@ namespace Bondline.Linux;
 public sealed unsafe partial class NotificationListener : IDisposable
 {
     private const uint Receive = 0xC050_2100, Send = 0xC018_2101, Inject = 0x4018_2103, SetFlags = 0x4008_2104; // SECCOMP_IOCTL_NOTIF_*
-    private const ulong WakeUpHere = 1; // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+    private const nint WakeUpHere = 1; // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
     private const int Interrupted = 4, NoEntry = 2; // EINTR, ENOENT
 
     private readonly SafeFileHandle _handle;
@@ -23,8 +23,7 @@ public sealed unsafe partial class NotificationListener : IDisposable
         ArgumentNullException.ThrowIfNull(handle);
         _handle = handle;
         _notification = new byte[Math.Max(SeccompCall.NotificationLength(), SocketRequest.Length)];
-        var flags = WakeUpHere; // Linux 6.6; without it answers come a little later
-        ioctl(_handle, SetFlags, &flags);
+        ioctl(_handle, SetFlags, (void*)WakeUpHere); // by value; Linux 6.6, without it answers come a little later
     }
 
     public int Descriptor => (int)_handle.DangerousGetHandle();

@@ -15,9 +15,13 @@ public sealed partial class SocketAnswerer
 
     private readonly NotificationListener _listener;
     private readonly CallerContext _own = new(), _caller = new();
-    private readonly bool _labelsMatter = CallerContext.LabelsMatter;
+    private readonly bool _labelsMatter = CallerContext.LabelsMatter, _isOwnKnown;
 
-    public SocketAnswerer(NotificationListener listener) => _listener = listener;
+    public SocketAnswerer(NotificationListener listener)
+    {
+        _listener = listener;
+        _isOwnKnown = _own.TryRead(Environment.ProcessId, _labelsMatter);
+    }
 
     /// <summary>What was answered so far; for the thread that answers, or when it has ended.</summary>
     public AnswerCounts Counts { get; private set; }
@@ -84,8 +88,8 @@ public sealed partial class SocketAnswerer
     private Obstacle Find(SocketRequest request, out int descriptor)
     {
         descriptor = -1;
-        // Our own is read each time: this process may be moved as well.
-        if (!_caller.TryRead(request.ThreadId, _labelsMatter) || !_own.TryRead(Environment.ProcessId, _labelsMatter)) return Obstacle.Hidden;
+        if (!_isOwnKnown || !_caller.TryRead(request.ThreadId, _labelsMatter)) return Obstacle.Hidden;
+        _own.ReadControlGroup(Environment.ProcessId); // this process may be moved as well
         if (!_caller.IsInControlGroupOf(_own)) return Obstacle.OtherGroup;
         if (!_caller.HasLabelOf(_own)) return Obstacle.OtherLabel;
         if (_caller.IsInNetworkOf(_own)) return Make(request, out descriptor);

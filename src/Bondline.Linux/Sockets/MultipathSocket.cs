@@ -10,7 +10,7 @@ public static partial class MultipathSocket
 {
     private const int InternetFamily = 2, InternetFamily6 = 10, StreamType = 1, CloseOnExec = 0x80000;
     private const int Protocol = 262, SolMultipath = 284, Tcp = 6;
-    private const int SolSocket = 1, ReuseAddress = 2, ProtocolOption = 38; // SO_REUSEADDR, SO_PROTOCOL
+    private const int SolSocket = 1, ReuseAddress = 2;
     private const int NoSignal = 0x4000, DoNotWait = 0x40;
     private const int IsMultipathOption = 43, SubflowInfoOption = 2, SubflowAddressesOption = 3;
     private const int SubflowHeaderLength = 16, AddressLength = 128, MaxSubflows = 8;
@@ -37,17 +37,6 @@ public static partial class MultipathSocket
         {
             made.Dispose(); // half a socket is worse than a plain one
             return null;
-        }
-    }
-
-    /// <summary>Sockets for TCP that this process makes are MPTCP sockets: somebody answers for the kernel (<see cref="SocketFilter"/>).</summary>
-    public static bool IsUsual
-    {
-        get
-        {
-            using var usual = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            Span<byte> value = stackalloc byte[sizeof(int)];
-            return TryGet(usual, SolSocket, ProtocolOption, value, out var length) && length == sizeof(int) && MemoryMarshal.Read<int>(value) == Protocol;
         }
     }
 

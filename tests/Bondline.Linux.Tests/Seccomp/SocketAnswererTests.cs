@@ -21,10 +21,10 @@ public sealed class SocketAnswererTests
         {
             using var datagrams = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
             using var local = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            return (MultipathSocket.IsUsual, Protocol(datagrams), Protocol(local));
+            return (SocketFilter.IsAnswered, Protocol(datagrams), Protocol(local));
         });
         Assert.Equal((true, 17, 0), seen);
-        Assert.False(MultipathSocket.IsUsual); // here, on another thread
+        Assert.False(SocketFilter.IsAnswered); // here, on another thread
         await answering.WaitAsync(Limit); // the thread has ended, and with it the only one behind the filter
         Assert.Equal(new AnswerCounts { Multipath = 1 }, answerer.Counts);
     }
