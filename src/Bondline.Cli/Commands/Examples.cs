@@ -63,9 +63,28 @@ internal static class Examples
         ],
         { Name: "mptcp" } =>
         [
+            "bondline mptcp status                             does it work from here, and what is missing",
+            "bondline mptcp enable                             let connections use every network (root)",
             "bondline mptcp connections                        every MPTCP connection with its subflows",
             "bondline mptcp check example.com                  does MPTCP get through, over each network",
             "bondline mptcp endpoint list                      the addresses it may use",
+        ],
+        { Name: "status" } =>
+        [
+            "bondline mptcp status                             in words, each with the command that mends it",
+            "bondline mptcp status --json                      one object, for scripts; exits with 0 only if it works",
+        ],
+        { Name: "enable" } =>
+        [
+            "bondline mptcp enable --dry-run                   what would be changed",
+            "bondline mptcp enable                             change it, until the machine starts again",
+            "bondline mptcp enable --persist                   and over restarts",
+            "bondline mptcp enable eth0 wg0                    these only, a VPN among them",
+        ],
+        { Name: "watch" } =>
+        [
+            "bondline mptcp watch                              until Ctrl-C; the endpoints stay, \"disable\" takes them away",
+            "bondline mptcp watch --json                       one event a line, for scripts",
         ],
         { Name: "endpoint" } =>
         [
