@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -11,20 +12,20 @@ namespace Bondline.Cli.Tests.Multipath;
 /// <summary>A machine in memory: its kernel's settings, endpoints, limits and routes, its files, services and NetworkManager. It can be stopped at any step, and restarted.</summary>
 internal sealed class FakeMachine : IMultipathSystem
 {
-    private readonly Dictionary<string, string> _settings = [];
+    private readonly ConcurrentDictionary<string, string> _settings = [];
     private readonly List<MultipathEndpoint> _endpoints = [];
     private readonly List<RouteMessage> _added = [];
     private readonly Dictionary<string, string> _files = [];
     private readonly SortedSet<string> _services = [];
     private readonly Dictionary<string, string> _flags = [];
-    private readonly List<FakeInterface> _interfaces = [];
+    private volatile FakeInterface[] _interfaces = []; // replaced as a whole: whoever watches looks at them on another thread
     private readonly List<(string Path, Action Gone)> _watched = [];
     private MultipathLimits _limits = new(2, 0);
     private int _nextId = 1;
 
     public FakeMachine(params FakeInterface[] interfaces)
     {
-        _interfaces.AddRange(interfaces);
+        _interfaces = interfaces;
         SetDefaults();
     }
 
@@ -126,15 +127,15 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public void Plug(FakeInterface added)
     {
-        _interfaces.Add(added);
+        _interfaces = [.. _interfaces, added];
         _settings[Sysctl.OfInterface(added.Name, "rp_filter")] = added.ReplyFilter;
         Changes.Writer.TryWrite(true);
     }
 
     public void Unplug(string name)
     {
-        _settings.Remove(Sysctl.OfInterface(name, "rp_filter"));
-        _interfaces.RemoveAll(each => each.Name == name);
+        _settings.TryRemove(Sysctl.OfInterface(name, "rp_filter"), out _);
+        _interfaces = [.. _interfaces.Where(each => each.Name != name)];
         _added.RemoveAll(route => _interfaces.All(each => each.Index != route.Interfaces[0]));
         Changes.Writer.TryWrite(true);
     }
@@ -230,7 +231,7 @@ internal sealed class FakeMachine : IMultipathSystem
             ("systemctl", ["disable", "--now", var name]) when _services.Remove(name) | true => new(0, "", ""),
             ("nmcli", ["-g", "connection.mptcp-flags", "connection", "show", var connection]) when _flags.TryGetValue(connection, out var flags) => new(0, flags + "\n", ""),
             ("nmcli", ["connection", "modify", var connection, "connection.mptcp-flags", var flags]) when _flags.ContainsKey(connection) => Modify(connection, flags),
-            ("nmcli", ["device", "reapply", var device]) when _interfaces.Exists(each => each.Name == device) => Reapply(this[device]),
+            ("nmcli", ["device", "reapply", var device]) when _interfaces.Any(each => each.Name == device) => Reapply(this[device]),
             _ => answer,
         };
         if (arguments is ["-g", ..])
