@@ -49,7 +49,7 @@ internal static class MptcpCheckCommand
         if (socket is not null) return;
         var settings = new MultipathSettings();
         throw settings.Exist && !settings.IsEnabled
-            ? new CommandException("mptcp-off", "MPTCP is switched off (net.mptcp.enabled is 0), so nothing can be tried", "As root: sysctl net.mptcp.enabled=1")
+            ? new CommandException("mptcp-off", "MPTCP is switched off (net.mptcp.enabled is 0), so nothing can be tried", "Run \"sudo bondline mptcp enable\", or as root: sysctl net.mptcp.enabled=1")
             : new CommandException("mptcp-missing", "this kernel has no MPTCP, or hides it from this program, so nothing can be tried", "Use a kernel with MPTCP: Linux 5.7 or later, built with CONFIG_MPTCP");
     }
 
