@@ -51,7 +51,7 @@ public sealed class MultipathAbsenceTests : IDisposable
         string[] commands =
         [
             "endpoint list", "endpoint add 192.0.2.1 subflow", "endpoint delete id 1", "endpoint change id 1 backup", "endpoint flush",
-            "limits", "limits set subflows 3", "monitor", "check 127.0.0.1:9",
+            "limits", "limits set subflows 3", "enable", "enable --dry-run", "watch", "monitor", "check 127.0.0.1:9",
         ];
         foreach (var command in commands)
         {
@@ -59,5 +59,7 @@ public sealed class MultipathAbsenceTests : IDisposable
             Assert.True(refused.ExitCode == 1 && refused.Error.Contains("(mptcp-missing)", StringComparison.Ordinal), $"bondline mptcp {command}: {refused}");
             Assert.Empty(refused.Output);
         }
+        var status = await LabProcess.RunAsync(null, hide, [LabNetwork.FindProgram(), "mptcp", "status"]);
+        Assert.True(status.ExitCode == 1 && status.Output.Contains("(mptcp-missing)", StringComparison.Ordinal), $"bondline mptcp status: {status}");
     }
 }

@@ -32,7 +32,8 @@ internal sealed record MultipathFacts
 
     public MultipathManagers Managers { get; init; } = new();
 
-    public bool IsSupported => Settings.Count > 0;
+    /// <summary>The kernel has MPTCP, and lets this process reach it: everybody may read the limits.</summary>
+    public bool IsSupported => Settings.Count > 0 && Limits is not null;
 
     public bool IsEnabled => Settings.GetValueOrDefault("enabled") == "1";
 
