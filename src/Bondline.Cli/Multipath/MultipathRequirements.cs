@@ -8,7 +8,7 @@ internal static class MultipathRequirements
     /// <exception cref="CommandException">Something does; nothing was changed.</exception>
     public static void Check(MultipathFacts facts, IReadOnlyList<string> names)
     {
-        if (!facts.IsSupported) throw new CommandException("mptcp-missing", "this kernel has no MPTCP, or hides it from this program", "Use a kernel with MPTCP: Linux 5.6 or later, built with CONFIG_MPTCP");
+        if (!facts.IsSupported) throw new CommandException("mptcp-missing", "this kernel has no MPTCP, or hides it from this program", "Use a kernel with MPTCP: Linux 5.7 or later, built with CONFIG_MPTCP");
         if (facts.Managers.IsMptcpdRunning)
             throw new CommandException("mptcp-managed", "mptcpd runs here and keeps the kernel's endpoints itself; two that do it undo each other's work", "Leave it to mptcpd, or stop it: systemctl disable --now mptcp");
         foreach (var name in names)

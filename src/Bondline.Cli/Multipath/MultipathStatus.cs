@@ -60,7 +60,7 @@ internal sealed record MultipathStatus(MultipathFacts Facts, MultipathPlan Plan,
     {
         if (!facts.IsSupported)
         {
-            yield return new("this kernel has no MPTCP, or hides it from this program: it takes Linux 5.6 or later, built with CONFIG_MPTCP");
+            yield return new("this kernel has no MPTCP, or hides it from this program: it takes Linux 5.7 or later, built with CONFIG_MPTCP");
             yield break;
         }
 
