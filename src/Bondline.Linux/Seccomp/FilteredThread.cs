@@ -4,7 +4,10 @@ using System.Runtime.InteropServices;
 namespace Bondline.Linux;
 
 /// <summary>A thread behind <see cref="SocketFilter"/>. What it starts is behind it too, with all that comes of it; the rest of this process is not.</summary>
-/// <remarks>It does one piece of work and ends. Whoever has the listener must answer before any <c>socket(2)</c> behind the filter returns.</remarks>
+/// <remarks>
+/// It does one piece of work and ends. Whoever has the listener must answer before any <c>socket(2)</c> behind the filter returns. What it starts
+/// includes threads of the runtime (that of background garbage collection, say): the listener may be hung up only when this process ends.
+/// </remarks>
 public sealed class FilteredThread : IDisposable
 {
     private readonly Thread _thread;
