@@ -31,7 +31,7 @@ internal sealed record CommandHost
     {
         Output = Writer(OperatingSystem.IsLinux() ? StandardStream.Output : Console.OpenStandardOutput()),
         Error = Writer(OperatingSystem.IsLinux() ? StandardStream.Error : Console.OpenStandardError()),
-        Input = new StreamReader(Console.OpenStandardInput(), Encoding.UTF8), // not Console.In, which would set up a terminal whether it is read or not
+        Input = new StreamReader(OpenInput(), Encoding.UTF8), // not Console.In, which would set up a terminal whether it is read or not
         MayDraw = true,
         Environment = name => global::System.Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null,
         Multipath = () => OperatingSystem.IsLinux()
@@ -39,6 +39,18 @@ internal sealed record CommandHost
             : throw new CommandException("not-available", "\"bondline mptcp\" is about Linux's own Multipath TCP, which this system does not have"),
         Stop = new StopSignals(isOfProcess: true),
     };
+
+    private static Stream OpenInput()
+    {
+        try
+        {
+            return Console.OpenStandardInput();
+        }
+        catch (Exception closed) when (closed is IOException or UnauthorizedAccessException)
+        {
+            return Stream.Null; // started with <&-
+        }
+    }
 
     // Every line is somebody's event: it leaves the process when it is written. Several threads report, so the writer is synchronized.
     private static TextWriter Writer(Stream stream) =>

@@ -6,7 +6,11 @@ import sys
 with open("/proc/self/status") as status:
     lines = [line.strip() for line in status if line.split(":")[0] in ("SigIgn", "SigBlk", "Uid", "Gid", "Groups", "NoNewPrivs", "CapEff", "Umask")]
 lines += [f"{name} {resource.getrlimit(getattr(resource, name))}" for name in dir(resource) if name.startswith("RLIMIT_")]
-lines += [f"descriptor {name} {os.readlink('/proc/self/fd/' + name)}" for name in sorted(os.listdir("/proc/self/fd")) if name in ("0", "1", "2", "7", "9")]
+for name in ("0", "1", "2", "7", "9"):
+    try:
+        lines.append(f"descriptor {name} {os.readlink('/proc/self/fd/' + name)}")
+    except FileNotFoundError:
+        lines.append(f"descriptor {name} closed")
 lines += [f"descriptors {len(os.listdir('/proc/self/fd'))}", f"folder {os.getcwd()}", f"group {os.getpgrp()}", f"session {os.getsid(0)}", f"nice {os.nice(0)}"]
 lines += [f"processors {sorted(os.sched_getaffinity(0))}", f"arguments {sys.argv[2:]}"]
 lines += sorted(repr(entry) for entry in open("/proc/self/environ", "rb").read().split(b"\0") if not entry.startswith(b"_="))
