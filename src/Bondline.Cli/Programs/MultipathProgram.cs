@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
+using System.Text;
 using Bondline.Linux;
 
 namespace Bondline.Cli;
@@ -31,15 +33,28 @@ internal sealed class MultipathProgram(CommandHost host)
             case ProgramSearch.NotFound: throw NotFound(program, "there is no such program");
             case ProgramSearch.NotRunnable: throw NotRunnable(program, "it is not a file that may be run");
         }
-        if (OwnName is not null) arguments = [System.Text.Encoding.UTF8.GetBytes(OwnName), .. arguments.Skip(1)];
+        if (OwnName is not null) arguments = [Encoding.UTF8.GetBytes(OwnName), .. arguments.Skip(1)];
         InheritedState.RestoreLimits();
         var before = IsReported ? MultipathCounters.Read() : null;
         string? obstacle = null;
         var isAnswered = SocketFilter.IsAnswered;
-        using var watch = isAnswered ? null : SocketWatch.TryStart(path, isChild: IsReported, out obstacle);
+        using var watch = isAnswered ? null : TryWatch(path, out obstacle);
         if (isAnswered && IsReported) Say($"bondline run: {program} is in another bondline run already, which makes its sockets.");
         if (obstacle is not null) Say($"warning: {program} runs with plain TCP: {obstacle}");
         return IsReported ? Accompany(program, path, arguments, watch, before) : throw NotStarted(program, OnThread(watch, () => NativeProgram.Become(path, arguments, IgnoresBrokenPipe)));
+    }
+
+    private SocketWatch? TryWatch(byte[] path, out string? obstacle)
+    {
+        try
+        {
+            return SocketWatch.TryStart(path, isChild: IsReported, out obstacle);
+        }
+        catch (Exception bug) // the program is to run whatever is wrong with us
+        {
+            obstacle = $"this is a bug in bondline: {bug.GetType().Name}: {bug.Message}";
+            return null;
+        }
     }
 
     private int Accompany(string program, byte[] path, IReadOnlyList<byte[]> arguments, SocketWatch? watch, MultipathCounters? before)
@@ -79,7 +94,7 @@ internal sealed class MultipathProgram(CommandHost host)
 
     private static CommandException NotStarted(string program, int error) => error == NoEntry
         ? NotFound(program, "there is no such file, or the interpreter that its first line names is missing")
-        : NotRunnable(program, System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(error));
+        : NotRunnable(program, Marshal.GetPInvokeErrorMessage(error));
 
     private static CommandException NotFound(string program, string why) => new("program-not-found", $"{program} cannot be run: {why}");
 

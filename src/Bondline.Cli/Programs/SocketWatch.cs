@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.Versioning;
 using Bondline.Linux;
 
@@ -51,11 +52,11 @@ internal sealed class SocketWatch : IDisposable
 
     private static string? WithoutMultipath()
     {
-        using var socket = MultipathSocket.TryCreate(System.Net.Sockets.AddressFamily.InterNetwork) ?? MultipathSocket.TryCreate(System.Net.Sockets.AddressFamily.InterNetworkV6);
-        if (socket is not null) return null;
+        using var socket = MultipathSocket.TryCreate(AddressFamily.InterNetwork) ?? MultipathSocket.TryCreate(AddressFamily.InterNetworkV6);
+        if (socket is not null) return CallerContext.CanBeRead ? null : "there is no /proc here, or that of other processes; it tells who asks for a socket (unshare has --mount-proc)";
         var settings = new MultipathSettings();
         return !settings.Exist ? "this kernel has no MPTCP, or a sandbox hides it"
-            : !settings.IsEnabled ? "MPTCP is switched off here; \"sudo sysctl net.mptcp.enabled=1\" switches it on"
+            : !settings.IsEnabled ? "MPTCP is switched off here; \"sudo bondline mptcp enable\" switches it on"
             : "this process may not make MPTCP sockets (a sandbox)";
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Unicode;
 
@@ -49,6 +50,22 @@ public sealed unsafe partial class CallerContext
     public bool IsInControlGroupOf(CallerContext other) => ControlGroup.SequenceEqual(other is null ? [] : other.ControlGroup);
 
     public bool HasLabelOf(CallerContext other) => Label.SequenceEqual(other is null ? [] : other.Label);
+
+    /// <summary>There is a /proc, and it numbers processes as the kernel numbers them for this one (a process namespace may have been given none of its own).</summary>
+    public static bool CanBeRead
+    {
+        get
+        {
+            try
+            {
+                return new FileInfo("/proc/self").LinkTarget == Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
+            }
+            catch (Exception missing) when (missing is IOException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+        }
+    }
 
     /// <summary>A security module labels sockets with the label of their maker, and uses of one with another label may be refused.</summary>
     public static bool LabelsMatter

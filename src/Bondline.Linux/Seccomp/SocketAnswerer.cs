@@ -20,7 +20,7 @@ public sealed partial class SocketAnswerer
     public SocketAnswerer(NotificationListener listener)
     {
         _listener = listener;
-        _isOwnKnown = _own.TryRead(Environment.ProcessId, _labelsMatter);
+        _isOwnKnown = CallerContext.CanBeRead && _own.TryRead(Environment.ProcessId, _labelsMatter);
     }
 
     /// <summary>What was answered so far; for the thread that answers, or when it has ended.</summary>

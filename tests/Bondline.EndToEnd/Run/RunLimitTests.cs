@@ -32,7 +32,7 @@ public sealed class RunLimitTests(RunWorld world) : IClassFixture<RunWorld>
         {
             var result = await world.RunAsync(["run", "--", "sh", "-c", $"curl -s {world.Url}; exit 3"]);
             Assert.Equal((3, "over TCP\n"), (result.ExitCode, result.Output));
-            Assert.Equal("warning: sh runs with plain TCP: MPTCP is switched off here; \"sudo sysctl net.mptcp.enabled=1\" switches it on\n", result.Error);
+            Assert.Equal("warning: sh runs with plain TCP: MPTCP is switched off here; \"sudo bondline mptcp enable\" switches it on\n", result.Error);
         }
         finally
         {
@@ -66,6 +66,14 @@ public sealed class RunLimitTests(RunWorld world) : IClassFixture<RunWorld>
         var result = await LabProcess.RunAsync(world.Inside, "/usr/bin/python3", ["-c", Forbid, world.Bondline, "run", "--", "curl", "-s", world.Url]);
         Assert.Equal((0, "over TCP\n"), (result.ExitCode, result.Output));
         Assert.Equal("warning: curl runs with plain TCP: a sandbox forbids seccomp(2) here\n", result.Error);
+    }
+
+    [Fact]
+    public async Task Where_proc_shows_other_processes_it_runs_plainly()
+    {
+        var result = await LabProcess.RunAsync(world.Inside, "unshare", ["--pid", "--fork", world.Bondline, "run", "--", "curl", "-s", world.Url]);
+        Assert.Equal((0, "over TCP\n"), (result.ExitCode, result.Output));
+        Assert.StartsWith("warning: curl runs with plain TCP: there is no /proc here, or that of other processes", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
