@@ -1,4 +1,6 @@
+using System.ComponentModel;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Runtime.Versioning;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -19,7 +21,7 @@ internal sealed class ProgramReport(bool isJson)
     {
         var use = counted is null ? null : MultipathUse.Of(counted);
         var unused = answers is { Multipath: > 0 } && use is { Made: > 0, JoinsAsked: 0 } ? UsableInterfaces() : [];
-        IReadOnlyList<string> hints = unused.Count > 1 ? [$"{string.Join(" and ", unused)} lead out of this machine, and one of them was used: \"sudo bondline mptcp enable\" sets the others up"] : [];
+        IReadOnlyList<string> hints = unused.Count > 1 ? [$"{string.Join(", ", unused.SkipLast(1))} and {unused[^1]} lead out of this machine, and one of them was used: \"sudo bondline mptcp enable\" sets the others up"] : [];
         if (isJson)
         {
             return JsonSerializer.Serialize(
@@ -75,7 +77,7 @@ internal sealed class ProgramReport(bool isJson)
             using var monitor = new InterfaceMonitor();
             return [.. monitor.NextAsync(late.Token).AsTask().Result.Where(IsUsable).Select(state => state.Link.Name)];
         }
-        catch (Exception error) when (error is System.ComponentModel.Win32Exception or System.Net.Sockets.SocketException or AggregateException)
+        catch (Exception error) when (error is Win32Exception or SocketException or AggregateException)
         {
             return []; // the hint is not worth an error
         }
@@ -88,28 +90,6 @@ internal sealed class ProgramReport(bool isJson)
     private static string Count(long number, string noun) => $"{Number(number)} {noun}{(number == 1 ? "" : "s")}";
 
     private static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
-}
-
-/// <summary>The counters that tell how connections began, added up.</summary>
-/// <param name="Made">Peers that agreed to MPTCP.</param>
-/// <param name="FellBack">Connections asked for with MPTCP that are plain TCP.</param>
-/// <param name="JoinsAsked">Further subflows asked for.</param>
-/// <param name="Joins">Further subflows that peers agreed to.</param>
-/// <param name="Taken">Connections that peers began with MPTCP.</param>
-/// <param name="TakenFellBack">Connections that peers asked for with MPTCP and that are plain TCP.</param>
-/// <param name="TakenJoins">Further subflows of peers.</param>
-[SupportedOSPlatform("linux")]
-internal sealed record MultipathUse(long Made, long FellBack, long JoinsAsked, long Joins, long Taken, long TakenFellBack, long TakenJoins)
-{
-    /// <summary>Each connection is in one counter of those that are added up (net/mptcp/mib.h).</summary>
-    public static MultipathUse Of(MultipathCounters counted) => new(
-        counted["MPCapableSYNACKRX"],
-        counted["MPCapableFallbackSYNACK"] + counted["MPCapableSYNTXDrop"] + counted["MPCapableSYNTXDisabled"] + counted["MPFallbackTokenInit"],
-        counted["MPJoinSynTx"],
-        counted["MPJoinSynAckRx"],
-        counted["MPCapableACKRX"],
-        counted["MPCapableFallbackACK"],
-        counted["MPJoinAckRx"]);
 }
 
 /// <summary>The object of <c>bondline run --json</c>; what is missing is not known, or has nothing to say.</summary>
