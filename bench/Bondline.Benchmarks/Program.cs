@@ -2,6 +2,11 @@ using Bondline.Benchmarks;
 
 // What the transport costs on loopback; BONDLINE_PROGRAM names another program: dotnet run -c Release --project bench/Bondline.Benchmarks -- COMMAND [NUMBER]
 var program = Environment.GetEnvironmentVariable("BONDLINE_PROGRAM") ?? ".build/native/bondline";
+if (args.FirstOrDefault() == "make-sockets")
+{
+    RunSockets.Make(args[1..]); // "run" starts this
+    return 0;
+}
 var number = args.Length > 1 ? int.Parse(args[^1], System.Globalization.CultureInfo.InvariantCulture) : 0;
 switch (args.FirstOrDefault())
 {
@@ -14,6 +19,7 @@ switch (args.FirstOrDefault())
     case "http": await AgainstHops.RunAsync(program, Environment.GetEnvironmentVariable("BONDLINE_HOP") ?? ".build/hop/yarp-hop", number > 0 ? number : 5); break;
     case "listeners": await Listeners.RunAsync(program, number > 0 ? number : 5); break;
     case "crowd": await Crowd.RunAsync(program); break;
+    case "run": await RunSockets.RunAsync(program, number > 0 ? number : 20_000); break;
     case "alone": await AgainstSsh.AloneAsync(program, args[1], number); break;
     case "idle-visitors": await Idle.VisitorsAsync(program, number > 0 ? number : 15_000); break;
     case "idle-service": await Idle.ServiceAsync(); break;
@@ -25,6 +31,7 @@ switch (args.FirstOrDefault())
             crowd                   processor time a request through .build/native/bondline beside 1,000 tunnels and 5,000 idle WebSockets
             idle-visitors [NUMBER]  bytes of memory per idle connection through .build/native/bondline's TCP tunnel
             idle-bonds [NUMBER]     bytes of memory per idle bond of one subflow at .build/native/bondline's relay; this process is all the agents
+            run [SOCKETS]           what a socket and a start cost under .build/native/bondline run, beside plain ones
             alone WHAT SECONDS      the program alone, for a profiler: download, upload or requests
             Both ends in this process:
             tls [MiB]               SslStream alone: 128 KiB reads and writes
