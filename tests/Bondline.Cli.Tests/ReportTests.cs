@@ -54,6 +54,17 @@ public sealed class ReportTests
     }
 
     [Fact]
+    public void Plain_lines_say_what_carries_once_that_is_not_the_bond()
+    {
+        var report = new PlainReport(_output, _error, isQuiet: false);
+        report.CarrierChanged(new(Carrier.Bond, "it loses nothing"));
+        Assert.Equal("", _error.ToString());
+        report.CarrierChanged(new(Carrier.Multipath, "it reaches more"));
+        report.CarrierChanged(new(Carrier.Bond, "the bond reaches every network"));
+        Assert.Equal("carrier: mptcp (it reaches more)\ncarrier: bond (the bond reaches every network)\n", _error.ToString());
+    }
+
+    [Fact]
     public void A_relays_lines_say_who_came_by_Multipath_TCP()
     {
         var bytes = new BondStatistics { BytesSent = 1_500_000, BytesReceived = 2_000_000, FramingBytesSent = 6, Streams = 5 };

@@ -181,7 +181,7 @@ public sealed class PathManager
     {
         if (!_paths.TryGetValue(MultipathName, out var path))
         {
-            if (!_carrier.MayUseKernel || _interfaces.Count == 0) return;
+            if (!_carrier.MayUseKernel || _interfaces.Count == 0 || !(_carrier.UsesKernel || _selection.IsOff(MultipathName))) return;
             _paths[MultipathName] = path = new(MultipathName) { IsMultipath = true };
         }
 

@@ -17,6 +17,7 @@ public sealed class CarrierTests
         world.Join(world.DialOf("wlan0"), subflow: 2);
         world.AdvanceTo(world.Now + TimeSpan.FromHours(1));
         Assert.DoesNotContain(Kernel, world.DialledPaths);
+        Assert.DoesNotContain(world.Take<PathCommand.Report>(), report => report.Path == Kernel); // nobody asked for it
         Assert.Equal(Carrier.Bond, Assert.Single(world.Take<PathCommand.Carry>()).Carrier);
     }
 
