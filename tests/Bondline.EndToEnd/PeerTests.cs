@@ -2,7 +2,7 @@ using Bondline.Lab;
 
 namespace Bondline.EndToEnd;
 
-/// <summary>Nobody has to choose between this and what they use today: ours, kernel MPTCP (a plain program under <c>mptcpize</c>), <c>ssh -R</c> and <c>ssh -R</c> under <c>mptcpize</c>, by turns in the same run.</summary>
+/// <summary>Nobody has to choose between this and what they use today: ours, kernel MPTCP (a plain program under <c>bondline run</c>), <c>ssh -R</c> and <c>ssh -R</c> under <c>mptcpize</c>, by turns in the same run.</summary>
 [Collection(typeof(OneAtATime))]
 [Trait("Mode", "long")]
 public class PeerTests

@@ -23,7 +23,7 @@ internal static class LabCommand
     {
         var links = new Option<string[]>("--link") { Description = "NAME:MBITS:RTT-MS[:QUEUE-MS[:MTU]]; repeat it for more links. Default: eth0:50:10 wlan0:30:30 usb0:20:60.", HelpName = "LINK" };
         var control = new Option<string?>("--congestion-control") { Description = "TCP congestion control in the lab.", HelpName = "NAME" };
-        var multipath = new Option<bool>("--mptcp") { Description = "Use every link for programs under mptcpize." };
+        var multipath = new Option<bool>("--mptcp") { Description = "Use every link for programs under bondline run." };
         var seed = new Option<ulong>("--seed") { Description = "Draws losses and jitter.", DefaultValueFactory = _ => 1 };
         var command = new Command("up", "Keep a lab up, changed by lines on standard input, until that ends or a signal comes.") { links, control, multipath, seed };
         command.SetAction((line, _) => InLab(host, async () =>

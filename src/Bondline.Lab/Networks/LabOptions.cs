@@ -44,7 +44,7 @@ public sealed record LabOptions
     /// <summary>net.ipv4.tcp_congestion_control of both namespaces; null leaves the kernel's own.</summary>
     public string? CongestionControl { get; init; }
 
-    /// <summary>Sets kernel MPTCP up: every link an endpoint, so a program under <c>mptcpize run</c> uses all of them.</summary>
+    /// <summary>Sets kernel MPTCP up: every link an endpoint, so a program under <c>bondline run</c> uses all of them.</summary>
     public bool UseMultipathTcp { get; init; }
 
     /// <summary>The program whose <c>lab link</c> and <c>lab traffic</c> commands are run.</summary>

@@ -1,6 +1,6 @@
 namespace Bondline.Lab;
 
-/// <summary>No tunnel: a plain program on the laptop under <c>mptcpize run</c> connects to one at the relay, and the kernel's MPTCP uses every link.</summary>
+/// <summary>No tunnel: a plain program on the laptop under <c>bondline run</c> connects to one at the relay, and the kernel's MPTCP uses every link.</summary>
 /// <remarks>Who connects is the other way round than with a tunnel: behind a NAT only the laptop can, and only who connects opens further subflows.</remarks>
 /// <param name="network">One whose kernel MPTCP is set up, by whoever.</param>
 public sealed class MultipathLab(LabNetwork network) : ILabPeer

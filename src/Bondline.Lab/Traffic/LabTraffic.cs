@@ -19,12 +19,12 @@ public sealed class LabTraffic : IAsyncDisposable
 
     public LabProcess Process => _process;
 
-    /// <summary>Starts it and waits until it listens or is connected. A namespace of null: where this process is. <paramref name="isMultipath"/>: under <c>mptcpize run</c>, so that its sockets are kernel MPTCP.</summary>
+    /// <summary>Starts it and waits until it listens or is connected. A namespace of null: where this process is. <paramref name="isMultipath"/>: under <c>bondline run</c>, so that its sockets are kernel MPTCP.</summary>
     /// <exception cref="LabException">It could not listen or connect.</exception>
     public static async Task<LabTraffic> StartAsync(string program, NetworkNamespace? inside, TrafficOptions options, bool isMultipath = false)
     {
         string[] arguments = ["lab", "traffic", .. options.Arguments()];
-        var traffic = new LabTraffic(isMultipath ? LabProcess.Start(inside, "mptcpize", ["run", program, .. arguments]) : LabProcess.Start(inside, program, arguments));
+        var traffic = new LabTraffic(isMultipath ? LabProcess.Start(inside, program, ["run", "--quiet", "--", program, .. arguments]) : LabProcess.Start(inside, program, arguments));
         try
         {
             var ready = await traffic.WaitForAsync(options.Listen is null ? "connected" : "listening", AnswerLimit);
