@@ -49,6 +49,23 @@ public class CarrierTests
     }
 
     [Fact]
+    public async Task A_lost_connection_is_had_again_though_the_network_of_the_default_route_is_silent()
+    {
+        await using var lab = await BondedLab.StartAsync(Multipath, carrier: "mptcp");
+        await lab.StartAgentAsync(Service.Port);
+        await lab.WaitForAllPathsAsync();
+        await lab.Network["eth0"].SilenceAsync();
+        await lab.Relay.DisposeAsync();
+        await lab.StartRelayAsync();
+        await lab.WaitForAgentAsync(line => line.Contains("\"path\":\"mptcp\",\"state\":\"active\"", StringComparison.Ordinal), "that it carries again");
+        await using var sender = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Laptop, new(TrafficRole.SendBulk) { Listen = Service, Bytes = Bytes });
+        await using var receiver = await LabTraffic.StartAsync(lab.Network.Program, lab.Network.Relay, new(TrafficRole.ReceiveBulk) { Connect = lab.Visit(Service.Port) });
+        Assert.Equal(Bytes, (await receiver.WaitForAsync("finished", Patience)).Bytes);
+        var carried = await lab.Network.CountersAsync();
+        Assert.All(lab.Network.Links.Zip(carried).Where(each => each.First.Name != "eth0"), each => Assert.True(each.Second.Up.Bytes > Bytes / 10, $"{each.First.Name} carried {each.Second.Up.Bytes} bytes"));
+    }
+
+    [Fact]
     public async Task A_connection_that_fell_back_to_TCP_says_so_and_carries_on()
     {
         await using var lab = await BondedLab.StartAsync(Multipath, carrier: "mptcp");

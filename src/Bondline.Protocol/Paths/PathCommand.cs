@@ -10,13 +10,13 @@ public abstract record PathCommand
     /// <summary>Connect, and join the bond (or open one). Answered by <see cref="PathObservation.DialJoined"/> or <see cref="PathObservation.DialFailed"/>.</summary>
     /// <param name="Id">Comes back in the answer.</param>
     /// <param name="Path">The interface's name.</param>
-    /// <param name="IsBound">Bind to the interface; not for loopback.</param>
+    /// <param name="Interface">Bind to it; null for loopback, and to let the system choose.</param>
     /// <param name="Relay">The relay, or what leads to it.</param>
     /// <param name="Policy">What the subflow may be used for.</param>
     /// <param name="Timeout">Time for everything up to the join.</param>
     /// <param name="IsNarrow">Keep packets small: large ones vanished on this path.</param>
     /// <param name="IsMultipath">Make it a connection that the kernel spreads over the networks.</param>
-    public sealed record Dial(int Id, string Path, bool IsBound, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout, bool IsNarrow = false, bool IsMultipath = false) : PathCommand
+    public sealed record Dial(int Id, string Path, string? Interface, RelayAddress Relay, SubflowPolicy Policy, TimeSpan Timeout, bool IsNarrow = false, bool IsMultipath = false) : PathCommand
     {
         public IPEndPoint Remote => Relay.EndPoint;
     }

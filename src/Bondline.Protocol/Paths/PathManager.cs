@@ -317,7 +317,7 @@ public sealed class PathManager
         _hasJoined = path.HasJoined = true;
         path.Dials.Remove(dial);
         path.Local = joined.Local;
-        (path.Failures, path.LastFailure, path.LastFailureDetail, path.IsDialForced, path.Portal) = (0, null, null, false, null);
+        (path.Failures, path.Attempts, path.LastFailure, path.LastFailureDetail, path.IsDialForced, path.Portal) = (0, 0, null, null, false, null);
         AbandonDials(path);
         if (path.Subflows.Exists(other => other is { State: SubflowState.Active, IsLost: false, IsWorn: false, IsUnheard: false }))
         {
@@ -378,6 +378,16 @@ public sealed class PathManager
         path.NextDial = now;
         path.DownSince = now;
         path.Failures = 0;
+        path.Attempts = 0;
+    }
+
+    /// <summary>What a dial is bound to. The kernel's connection begins where the system's routes lead; as these do not see that a network is silent, each one with an endpoint is then tried in turn.</summary>
+    private string? InterfaceFor(ManagedPath path)
+    {
+        if (!path.IsMultipath) return path.Choice.IsBound ? path.Name : null;
+        var turn = path.Attempts / path.Choice.Endpoints.Count; // each of the relay's addresses through one before the next
+        var networks = _interfaces.Where(seen => seen is { IsUp: true, HasCarrier: true } && seen.Addresses.Any(address => _kernelEndpoints?.Contains(address) == true)).Select(seen => seen.Name).ToList();
+        return networks.Count > 1 && turn % (networks.Count + 1) is > 0 and var number ? networks[number - 1] : null;
     }
 
     private void DialIfDue(ManagedPath path, Instant now)
@@ -405,7 +415,8 @@ public sealed class PathManager
         path.WasDialled = true;
         path.IsDialForced = false;
         path.Dials.Add(new(++_lastDial, relay, path.Choice.Policy, path.IsNarrow, now, now + DialTimeout));
-        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, path.Choice.IsBound, relay, path.Choice.Policy, DialTimeout, path.IsNarrow, path.IsMultipath));
+        _commands.Add(new PathCommand.Dial(_lastDial, path.Name, InterfaceFor(path), relay, path.Choice.Policy, DialTimeout, path.IsNarrow, path.IsMultipath));
+        path.Attempts++;
         path.NextDial = now + Jitter(Interval(path, now));
     }
 
@@ -574,6 +585,9 @@ public sealed class PathManager
         public bool WantsProbe => !IsProbing && !IsLive && LastFailure is not null;
 
         public int Rotation { get; set; }
+
+        /// <summary>Dials since it was last live, or the network became this one.</summary>
+        public int Attempts { get; set; }
 
         public bool IsDialForced { get; set; }
 

@@ -59,8 +59,8 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
             : new Socket(dial.Remote.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            if (dial.IsBound && options.Platform.Bind(socket, dial.Path) is not SocketError.Success and var refusal)
-                throw new DialException(DialFailure.Local, $"cannot bind to {dial.Path}: {refusal}", null);
+            if (dial.Interface is { } name && options.Platform.Bind(socket, name) is not SocketError.Success and var refusal)
+                throw new DialException(DialFailure.Local, $"cannot bind to {name}: {refusal}", null);
             if (dial.IsNarrow) options.Platform.LimitPackets(socket, NarrowPacketBytes);
             await socket.ConnectAsync(dial.Remote, cancellationToken);
             return socket;

@@ -410,7 +410,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     /// <summary>Nobody tells an ordinary program when the kernel's endpoints change.</summary>
     private async Task WatchEndpointsAsync(CancellationToken over)
     {
-        if (_options.Carrier != CarrierMode.Auto || !HasMultipath(_options.Platform)) return;
+        if (_options.Carrier == CarrierMode.Bond || !HasMultipath(_options.Platform)) return;
         IReadOnlyList<IPAddress>? last = null;
         while (!over.IsCancellationRequested)
         {

@@ -37,7 +37,7 @@ public sealed class CarrierTests
     {
         var world = Lone();
         Assert.Contains(Kernel, world.DialledPaths);
-        Assert.True(world.Dialled.Last(dial => dial.Path == Kernel) is { IsMultipath: true, IsBound: false });
+        Assert.True(world.Dialled.Last(dial => dial.Path == Kernel) is { IsMultipath: true, Interface: null });
         world.Join(world.DialOf(Kernel), subflow: 2);
         world.Handle(new PathObservation.MultipathSeen(new(2), true, [OverEthernet, OverWifi]));
         Assert.Empty(world.Take<PathCommand.Close>());
@@ -192,6 +192,23 @@ public sealed class CarrierTests
         Assert.Empty(world.Take<PathCommand.Dial>());
         world.Handle(new PathObservation.SubflowClosed(new(1), "reset"));
         Assert.Equal(Kernel, Assert.Single(world.Take<PathCommand.Dial>()).Path);
+    }
+
+    [Fact]
+    public void What_the_kernel_lost_is_dialled_where_the_system_leads_and_then_through_each_network_in_turn()
+    {
+        var usb = PathWorld.Interface("usb0", 4);
+        var world = new PathWorld([], [PathWorld.Ethernet, PathWorld.Wifi, usb], carrier: CarrierMode.Multipath, hasMultipath: true); // and no endpoint for wlan0
+        world.Handle(new PathObservation.KernelEndpoints([OverEthernet, usb.Addresses[0]]));
+        world.Join(world.DialOf(Kernel), subflow: 1);
+        for (var subflow = 1u; subflow <= 2; subflow++)
+        {
+            world.Dialled.Clear();
+            world.Handle(new PathObservation.SubflowChanged(new(subflow), SubflowState.Dead, SubflowReason.Silence));
+            world.AdvanceTo(world.Now + TimeSpan.FromSeconds(20));
+            Assert.Equal([null, "eth0", "usb0", null, "eth0"], world.Dialled.Take(5).Select(dial => dial.Interface));
+            world.Join(world.DialOf(Kernel), subflow + 1);
+        }
     }
 
     [Fact]

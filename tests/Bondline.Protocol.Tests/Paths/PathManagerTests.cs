@@ -176,7 +176,7 @@ public sealed class PathManagerTests
         var world = new PathWorld([], [Loopback, Ethernet], relay: [new(new IPEndPoint(IPAddress.Loopback, 8443), 1, true)]);
         var dial = Assert.Single(world.Take<PathCommand.Dial>());
         Assert.Equal("lo", dial.Path);
-        Assert.False(dial.IsBound);
+        Assert.Null(dial.Interface);
     }
 
     [Fact]
