@@ -54,13 +54,13 @@ public sealed class ReportTests
     }
 
     [Fact]
-    public void Plain_lines_say_what_carries_once_that_is_not_the_bond()
+    public void Plain_lines_say_what_carries_where_there_is_a_choice()
     {
         var report = new PlainReport(_output, _error, isQuiet: false);
-        report.CarrierChanged(new(Carrier.Bond, "it loses nothing"));
+        report.CarrierChanged(new(Carrier.Bond, "kernel MPTCP is not set up", HasChoice: false));
         Assert.Equal("", _error.ToString());
-        report.CarrierChanged(new(Carrier.Multipath, "it reaches more"));
-        report.CarrierChanged(new(Carrier.Bond, "the bond reaches every network"));
+        report.CarrierChanged(new(Carrier.Multipath, "it reaches more", HasChoice: true));
+        report.CarrierChanged(new(Carrier.Bond, "the bond reaches every network", HasChoice: true));
         Assert.Equal("carrier: mptcp (it reaches more)\ncarrier: bond (the bond reaches every network)\n", _error.ToString());
     }
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using Bondline.Agent;
 using Bondline.Cli.Screen;
-using Bondline.Protocol;
 using Bondline.Transport;
 
 namespace Bondline.Cli;
@@ -10,7 +9,6 @@ namespace Bondline.Cli;
 internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQuiet) : IAgentReport
 {
     private readonly PathChanges _changes = new();
-    private Carrier _carrier;
 
     public void TunnelReady(LocalTarget target, string url) => output.WriteLine($"{url} -> {target}");
 
@@ -22,12 +20,10 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
         error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{(PathChanges.Name(path.Policy) is { } policy ? $" {policy}" : "")}{rtt}{(why is null ? "" : $" ({why})")}");
     }
 
-    /// <summary>The bond goes without saying; anything else, and the way back, does not.</summary>
+    /// <summary>The bond goes without saying where there is nothing else.</summary>
     public void CarrierChanged(CarrierReport carrier)
     {
-        var isNews = carrier.Carrier != Carrier.Bond || _carrier != Carrier.Bond;
-        _carrier = carrier.Carrier;
-        if (isNews && !isQuiet) error.WriteLine($"carrier: {Carriers.Name(carrier.Carrier)} ({carrier.Reason})");
+        if (carrier.HasChoice && !isQuiet) error.WriteLine($"carrier: {Carriers.Name(carrier.Carrier)} ({carrier.Reason})");
     }
 
     public void Note(string sentence)

@@ -41,6 +41,9 @@ internal sealed class CarrierPolicy
     /// <summary>Between two comparisons while nothing about the networks changes.</summary>
     public static readonly TimeSpan Again = TimeSpan.FromMinutes(5);
 
+    private const string NotSetUp = "kernel MPTCP is not set up for several networks here",
+        Better = "it loses nothing and waits for nothing when a network fails; kernel MPTCP is taken where it reaches more networks";
+
     private readonly bool _isAvailable;
     private readonly CarrierMode _mode;
     private Stage _stage;
@@ -59,7 +62,7 @@ internal sealed class CarrierPolicy
             CarrierMode.Multipath => "asked for",
             CarrierMode.Bond => "asked for",
             _ when !isAvailable => "this system has no kernel MPTCP",
-            _ => "it loses nothing and waits for nothing when a network fails; kernel MPTCP is taken where it reaches more networks",
+            _ => NotSetUp,
         };
     }
 
@@ -75,6 +78,9 @@ internal sealed class CarrierPolicy
 
     /// <summary>Why, as a clause for people.</summary>
     public string Reason { get; private set; }
+
+    /// <summary>There is, or was, more than the bond to choose from: people are told what was chosen.</summary>
+    public bool HasChoice { get; private set; }
 
     /// <summary>The kernel's connection is to be dialled and kept.</summary>
     public bool UsesKernel => _stage != Stage.Bond;
@@ -106,6 +112,8 @@ internal sealed class CarrierPolicy
         NextTimeout = Instant.Never;
         if (_mode == CarrierMode.Multipath) Carrier = Carrier.Multipath;
         else Decide(seen, now);
+        if (Reason is NotSetUp or Better) Reason = seen.Possible > 1 ? Better : NotSetUp;
+        HasChoice |= seen.Possible > 1 || Carrier == Carrier.Multipath;
         return before != (_stage, Carrier, Reason);
     }
 

@@ -55,7 +55,8 @@ public abstract record PathCommand
     /// <summary>What carries the bond, told at the start and when it or the reason changes.</summary>
     /// <param name="Carrier">Of the subflows that are kept.</param>
     /// <param name="Reason">A clause for people.</param>
-    public sealed record Carry(Carrier Carrier, string Reason) : PathCommand;
+    /// <param name="HasChoice">There is, or was, something else to choose from.</param>
+    public sealed record Carry(Carrier Carrier, string Reason, bool HasChoice) : PathCommand;
 
     /// <summary>Give up for good: wherever the relay should be, someone else answers.</summary>
     public sealed record Fail(string Detail) : PathCommand;

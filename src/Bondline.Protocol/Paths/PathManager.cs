@@ -131,7 +131,8 @@ public sealed class PathManager
         }
 
         if (_carrier.Update(CarrierFacts(), now)) SelectPaths(now);
-        if (_interfaces.Count > 0 && _lastCarry != new PathCommand.Carry(_carrier.Carrier, _carrier.Reason)) _commands.Add(_lastCarry = new(_carrier.Carrier, _carrier.Reason));
+        var carry = new PathCommand.Carry(_carrier.Carrier, _carrier.Reason, _carrier.HasChoice);
+        if (_interfaces.Count > 0 && _lastCarry != carry) _commands.Add(_lastCarry = carry);
         foreach (var path in _paths.Values)
         {
             DialIfDue(path, now);

@@ -239,7 +239,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     Report(report);
                     break;
                 case PathCommand.Carry carry:
-                    CarrierChanged?.Invoke(new(carry.Carrier, carry.Reason));
+                    CarrierChanged?.Invoke(new(carry.Carrier, carry.Reason, carry.HasChoice));
                     break;
                 case PathCommand.Fail fail:
                     throw new BondRefusedException(ProtocolError.None, fail.Detail, isPinMismatch: true);

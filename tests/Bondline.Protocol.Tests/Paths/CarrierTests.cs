@@ -18,7 +18,7 @@ public sealed class CarrierTests
         world.AdvanceTo(world.Now + TimeSpan.FromHours(1));
         Assert.DoesNotContain(Kernel, world.DialledPaths);
         Assert.DoesNotContain(world.Take<PathCommand.Report>(), report => report.Path == Kernel); // nobody asked for it
-        Assert.Equal(Carrier.Bond, Assert.Single(world.Take<PathCommand.Carry>()).Carrier);
+        Assert.Equal([(Carrier.Bond, false), (Carrier.Bond, true)], world.Take<PathCommand.Carry>().Select(carry => (carry.Carrier, carry.HasChoice))); // before and after the kernel's endpoints are known
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public sealed class CarrierTests
         world.Join(world.DialOf(Kernel), subflow: 2);
         world.Handle(new PathObservation.MultipathSeen(new(2), true, [OverEthernet]));
         world.AdvanceTo(world.Now + CarrierPolicy.Settle);
-        Assert.Equal(Carrier.Multipath, Assert.Single(world.Take<PathCommand.Carry>()[1..]).Carrier);
+        Assert.Equal(Carrier.Multipath, Assert.Single(world.Take<PathCommand.Carry>()[2..]).Carrier);
         world.Dialled.Clear();
         world.AdvanceTo(world.Now + TimeSpan.FromMinutes(1));
         Assert.Equal(["eth0", "wlan0"], world.DialledPaths);
@@ -160,6 +160,7 @@ public sealed class CarrierTests
             world.Handle(new PathObservation.KernelEndpoints(endpoints));
             world.AdvanceTo(world.Now + TimeSpan.FromHours(1));
             Assert.DoesNotContain(Kernel, world.DialledPaths);
+            Assert.False(Assert.Single(world.Take<PathCommand.Carry>()).HasChoice);
         }
     }
 
