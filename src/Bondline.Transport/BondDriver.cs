@@ -373,7 +373,7 @@ internal sealed class BondDriver : IDeadlineOwner
                 _observer?.HandleSubflowWorn(pump);
             }
 
-            if (pump.Subflow.UnackedBytes == 0 || !pump.TrySample(out var sample)) continue;
+            if (!pump.IsBusy(now) || !pump.TrySample(out var sample)) continue;
             pump.Adapt(sample, pump.Subflow.SmoothedRtt, pump.Subflow.RateBytesPerSecond);
             lock (Gate)
                 if (End is null && !pump.IsOver)
@@ -414,7 +414,7 @@ internal sealed class BondDriver : IDeadlineOwner
             }
         }
         while (isMore);
-        foreach (var pump in _pumps) isBusy |= pump.Subflow.UnackedBytes > 0;
+        foreach (var pump in _pumps) isBusy |= pump.IsBusy(now);
 
         TakeEvents(work, now);
         if (End is not null)

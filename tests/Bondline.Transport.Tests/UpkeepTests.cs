@@ -97,13 +97,38 @@ public sealed class UpkeepTests
         pair.Log.Bugs.Clear();
     }
 
+    [Fact]
+    public async Task A_bond_without_traffic_leaves_the_processor_alone()
+    {
+        var platform = new SleepingPlatform();
+        await using var pair = new LoopbackPair(relay => relay with { Platform = platform });
+        await using var link = await pair.OpenAsync(agent => agent with { Platform = platform });
+        await using var near = await link.Agent.OpenStreamAsync(Header);
+        await using var far = await link.Relay.AcceptStreamAsync(CancellationToken.None).AsTask().WaitAsync(LoopbackPair.Patience);
+        await near.WriteAsync(new byte[1]);
+        await far!.WriteAsync(new byte[1]); // one end's last word is an acknowledgement, which nobody acknowledges
+        await near.ReadExactlyAsync(new byte[1]);
+        Until(() => platform.Samples > 0, "the kernel was never asked while bytes were under way");
+        Until(
+            () =>
+            {
+                var before = platform.Samples;
+                Thread.Sleep(300); // twelve times the interval while there is traffic
+                return platform.Samples == before;
+            },
+            "the kernel is asked for ever");
+    }
+
     private static void Until(Func<bool> holds, string otherwise) => Assert.True(SpinWait.SpinUntil(holds, LoopbackPair.Patience), otherwise);
 
-    /// <summary>The real one, whose machine can sleep.</summary>
+    /// <summary>The real one, whose machine can sleep, and which counts.</summary>
     private sealed class SleepingPlatform : INetworkPlatform
     {
         private readonly INetworkPlatform _real = NetworkPlatform.Current;
         private long _slept;
+        private int _samples;
+
+        public int Samples => Volatile.Read(ref _samples);
 
         public TimeSpan BootTime => _real.BootTime + new TimeSpan(Interlocked.Read(ref _slept));
 
@@ -119,7 +144,11 @@ public sealed class UpkeepTests
 
         public bool TryUseLossTolerantCongestionControl(Socket socket) => _real.TryUseLossTolerantCongestionControl(socket);
 
-        public bool TrySample(Socket socket, out TcpSample sample) => _real.TrySample(socket, out sample);
+        public bool TrySample(Socket socket, out TcpSample sample)
+        {
+            Interlocked.Increment(ref _samples);
+            return _real.TrySample(socket, out sample);
+        }
 
         public bool TryFindRoute(IPAddress remote, out int interfaceIndex, out bool isLocal) => _real.TryFindRoute(remote, out interfaceIndex, out isLocal);
 

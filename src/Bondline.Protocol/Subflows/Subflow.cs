@@ -123,7 +123,8 @@ public sealed class Subflow
     /// <summary>It joined, and whether large packets pass is being tried.</summary>
     internal bool IsProving => IsPingOutstanding && IsPingPadded && !IsProven;
 
-    internal bool HasOutstanding => BytesAcked < LastElicitingEnd;
+    /// <summary>Something was sent that the peer acknowledges, and has not yet.</summary>
+    public bool HasOutstanding => BytesAcked < LastElicitingEnd;
 
     internal bool HasCredit => UnackedBytes < CapBytes;
 

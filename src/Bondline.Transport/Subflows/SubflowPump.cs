@@ -19,6 +19,9 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
     // It must be shorter than a round trip of a request alone, which would change threads for nobody: 200 us made one of 190 us take 260.
     private static readonly TimeSpan Hurry = TimeSpan.FromMicroseconds(100);
 
+    // An end that only receives writes acknowledgements far more often than this.
+    private static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(250);
+
     // A thread serves others after so many writes, or reads, without a wait.
     private const int WritesPerTurn = 16, ReadsPerTurn = 16;
 
@@ -182,6 +185,9 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
 
         await Completion;
     }
+
+    /// <summary>The kernel's numbers are worth a look: an answer is awaited, or something was written a moment ago (an acknowledgement is not acknowledged in turn).</summary>
+    public bool IsBusy(Instant now) => Subflow.UnackedBytes > 0 && (Subflow.HasOutstanding || now - _lastWritten < Linger);
 
     /// <summary>Closes the connection with a reset; both loops end. Any thread.</summary>
     public void Abort(string why)
