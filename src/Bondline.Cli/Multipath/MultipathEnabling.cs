@@ -37,17 +37,18 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
         var plan = MultipathPlan.Make(facts, names, managed.Keys);
         steps.AddRange(plan.Changes.Select(change => (change, journal)));
-        if (isPersistent) steps.AddRange(Persist(facts, plan, names, connections, managed, journal, persistent, isDryRun).Select(change => (change, persistent)));
-        if (isDryRun)
-        {
-            foreach (var (change, _) in steps) report.Changing(change);
-            return new(plan, steps.Count);
-        }
-
         var created = new[] { journal, persistent }.Where(each => !each.Exists).ToList();
-        journal.Begin();
+        var replaced = new Stack<Action>(); // how to have back what goes before its successor comes
         try
         {
+            if (isPersistent) steps.AddRange(Persist(facts, plan, names, connections, managed, journal, persistent, isDryRun ? null : replaced).Select(change => (change, persistent)));
+            if (isDryRun)
+            {
+                foreach (var (change, _) in steps) report.Changing(change);
+                return new(plan, steps.Count);
+            }
+
+            journal.Begin();
             new MultipathSetup(system).Make(steps, (change, remark) =>
             {
                 if (remark is null) report.Changing(change);
@@ -56,11 +57,27 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         }
         catch (CommandException)
         {
+            RestoreQuietly(replaced);
             foreach (var empty in created.Where(each => each.Changes.Count == 0)) empty.Delete();
             throw;
         }
 
         return new(plan, steps.Count);
+    }
+
+    private static void RestoreQuietly(Stack<Action> replaced)
+    {
+        while (replaced.TryPop(out var restore))
+        {
+            try
+            {
+                restore();
+            }
+            catch (CommandException)
+            {
+                // Whatever made the command fail may go on. The user is told of that.
+            }
+        }
     }
 
     /// <summary>Undoes what was enabled here: the last change first, what outlives the machine's restart before the rest.</summary>
@@ -104,7 +121,7 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         Dictionary<string, string> managed,
         MultipathJournal journal,
         MultipathJournal persistent,
-        bool isDryRun)
+        Stack<Action>? replaced)
     {
         if (!system.IsNamespaceOfServices)
             throw new CommandException("service-refused", "--persist is for the machine's own network namespace, whose settings are made again when it starts; this is another one", "Leave --persist out");
@@ -126,9 +143,9 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         }
 
         CheckNothingInTheWay(changes, old, running);
-        if (isDryRun) return changes;
-        if (settings != old && old is not null) Replace(persistent, old, settings);
-        if (running is not null && service != running) Withdraw(persistent, running);
+        if (replaced is null) return changes;
+        if (settings != old && old is not null) Replace(persistent, old, settings, replaced);
+        if (running is not null && service != running) Withdraw(persistent, running, replaced);
         return changes;
     }
 
@@ -146,14 +163,25 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
     }
 
     // The old file goes first: whatever is interrupted then, what is there is what is written down.
-    private void Replace(MultipathJournal persistent, SettingsChange old, SettingsChange settings)
+    private void Replace(MultipathJournal persistent, SettingsChange old, SettingsChange settings, Stack<Action> replaced)
     {
-        if (system.ReadFile(MultipathFiles.Settings) == old.Text) system.DeleteFile(MultipathFiles.Settings);
+        if (system.ReadFile(MultipathFiles.Settings) == old.Text)
+        {
+            replaced.Push(() => old.Make(system));
+            system.DeleteFile(MultipathFiles.Settings);
+        }
+
+        replaced.Push(() =>
+        {
+            if (persistent.Changes.Contains(settings)) persistent.Replace(settings, old);
+            else persistent.Add(old);
+        });
         persistent.Replace(old, settings);
     }
 
-    private void Withdraw(MultipathJournal persistent, ServiceChange running)
+    private void Withdraw(MultipathJournal persistent, ServiceChange running, Stack<Action> replaced)
     {
+        replaced.Push(() => new MultipathSetup(system).Make(running, persistent));
         running.Undo(system);
         persistent.Remove(running);
     }

@@ -20,7 +20,7 @@ internal sealed class MultipathSetup(IMultipathSystem system)
             catch (CommandException)
             {
                 made.Reverse();
-                foreach (var (change, journal) in made) UndoQuietly(change, journal);
+                foreach (var (change, journal) in made) TakeBackQuietly(change, journal);
                 throw;
             }
 
@@ -40,7 +40,7 @@ internal sealed class MultipathSetup(IMultipathSystem system)
         }
         catch (CommandException)
         {
-            if (isNew) UndoQuietly(change, journal);
+            if (isNew) TakeBackQuietly(change, journal);
             throw;
         }
     }
@@ -70,11 +70,11 @@ internal sealed class MultipathSetup(IMultipathSystem system)
         return failed;
     }
 
-    private void UndoQuietly(MultipathChange change, MultipathJournal journal)
+    private void TakeBackQuietly(MultipathChange change, MultipathJournal journal)
     {
         try
         {
-            change.Undo(system);
+            change.TakeBack(system);
             journal.Remove(change);
         }
         catch (CommandException)

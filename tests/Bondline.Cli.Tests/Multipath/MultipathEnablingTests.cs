@@ -62,6 +62,43 @@ public sealed class MultipathEnablingTests
     }
 
     [Theory]
+    [InlineData("plain", false)]
+    [InlineData("plain", true)]
+    [InlineData("managed", true)]
+    [InlineData("mixed", true)]
+    public async Task Refused_at_any_step_what_was_enabled_before_stays(string kind, bool wasPersistent)
+    {
+        for (var refused = 0; ; refused++)
+        {
+            var machine = Machine(kind);
+            var fresh = machine.Dump();
+            await EnableAsync(machine, wasPersistent, "eth0", "wlan0");
+            var before = Sorted(machine);
+            var step = machine.Steps + refused;
+            machine.OnStep = (number, isAfter) =>
+            {
+                if (number == step && !isAfter) throw new CommandException("kernel-refused", "no");
+            };
+            try
+            {
+                await EnableAsync(machine, isPersistent: true);
+                Assert.InRange(refused, 5, 200); // all were refused once
+                return;
+            }
+            catch (CommandException)
+            {
+                Assert.Equal(before, Sorted(machine));
+            }
+
+            Disable(machine);
+            Assert.Equal(fresh, machine.Dump());
+        }
+
+        // Two changes of one kind are undone in any order.
+        static IEnumerable<string> Sorted(FakeMachine machine) => machine.Dump().Split('\n').Select(line => line.TrimEnd(',')).Order(StringComparer.Ordinal);
+    }
+
+    [Theory]
     [MemberData(nameof(Machines))]
     public async Task Disabling_may_be_interrupted_and_done_again(string kind, bool isPersistent)
     {
@@ -286,8 +323,8 @@ public sealed class MultipathEnablingTests
         if (number > stop || number == stop && isAfter == after) throw new StoppedException();
     };
 
-    private static Task<EnablingResult> EnableAsync(FakeMachine machine, bool isPersistent) =>
-        new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, new Report(), CancellationToken.None);
+    private static Task<EnablingResult> EnableAsync(FakeMachine machine, bool isPersistent, params string[] names) =>
+        new MultipathEnabling(machine).EnableAsync(names, isPersistent, isDryRun: false, new Report(), CancellationToken.None);
 
     private static List<UndoOutcome> Disable(FakeMachine machine)
     {

@@ -38,6 +38,10 @@ internal abstract record MultipathChange
     /// <exception cref="CommandException">It could not be undone.</exception>
     public abstract UndoResult Undo(IMultipathSystem system);
 
+    /// <summary>Takes back what was made a moment ago, because something after it failed. What it repeats of other changes is theirs to undo.</summary>
+    /// <exception cref="CommandException">It could not be undone.</exception>
+    public virtual void TakeBack(IMultipathSystem system) => Undo(system);
+
     protected abstract ChangeWords Describe();
 }
 

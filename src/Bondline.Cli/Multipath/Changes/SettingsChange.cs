@@ -17,20 +17,20 @@ internal sealed record SettingsChange(string Text, IReadOnlyList<SysctlChange> S
 
     public override UndoResult Undo(IMultipathSystem system)
     {
-        var result = new UndoResult(UndoOutcome.Gone);
-        var now = system.ReadFile(MultipathFiles.Settings);
-        if (now == Text)
-        {
-            system.DeleteFile(MultipathFiles.Settings);
-            result = new(UndoOutcome.Undone);
-        }
-        else if (now is not null)
-        {
-            result = new(UndoOutcome.Left, "somebody changed it meanwhile");
-        }
-
+        var result = DeleteFile(system);
         foreach (var setting in Settings.Reverse()) setting.Undo(system);
         return result;
+    }
+
+    /// <summary>The settings may have been made by an earlier command, whose work stays.</summary>
+    public override void TakeBack(IMultipathSystem system) => DeleteFile(system);
+
+    private UndoResult DeleteFile(IMultipathSystem system)
+    {
+        if (system.ReadFile(MultipathFiles.Settings) is not { } now) return new(UndoOutcome.Gone);
+        if (now != Text) return new(UndoOutcome.Left, "somebody changed it meanwhile");
+        system.DeleteFile(MultipathFiles.Settings);
+        return new(UndoOutcome.Undone);
     }
 
     protected override ChangeWords Describe() => new(
