@@ -13,11 +13,12 @@ internal sealed class HostilePeer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
+    private readonly Wire _wire;
     private readonly SslStream _tls;
     private byte[] _received = [];
     private byte[] _keyHash = [];
 
-    private HostilePeer(Stream inner) => _tls = new(inner, leaveInnerStreamOpen: false);
+    private HostilePeer(Wire wire) => (_wire, _tls) = (wire, new(wire, leaveInnerStreamOpen: false));
 
     /// <summary>All that was said so far.</summary>
     public List<byte[]> Sent { get; } = [];
@@ -26,7 +27,7 @@ internal sealed class HostilePeer : IAsyncDisposable
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(relay);
-        var peer = new HostilePeer(new NetworkStream(socket, ownsSocket: true));
+        var peer = new HostilePeer(new Wire(socket));
         await peer._tls.AuthenticateAsClientAsync(Options(certificate => peer._keyHash = SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()))).WaitAsync(Patience);
         return peer;
     }
@@ -56,6 +57,35 @@ internal sealed class HostilePeer : IAsyncDisposable
         {
             Sent.Add(frame);
             await _tls.WriteAsync(frame).AsTask().WaitAsync(Patience);
+        }
+    }
+
+    /// <summary>Says something, then in TLS that nothing follows, and then goes on with what is no TLS; all of it in one piece.</summary>
+    public async Task SendBehindTheEndAsync(byte[] frames, byte[] junk)
+    {
+        using var gathered = new MemoryStream();
+        _wire.Gathered = gathered;
+        await _tls.WriteAsync(frames);
+        await _tls.ShutdownAsync();
+        _wire.Gathered = null;
+        await _wire.WriteAsync((byte[])[.. gathered.ToArray(), .. junk]).AsTask().WaitAsync(Patience);
+    }
+
+    /// <summary>Waits until the relay has closed the connection, in whatever way.</summary>
+    public async Task WaitForEndAsync()
+    {
+        using var late = new CancellationTokenSource(Patience);
+        var buffer = new byte[16_384];
+        try
+        {
+            while (await _wire.ReadAsync(buffer, late.Token) > 0)
+            {
+                // answers to what came before
+            }
+        }
+        catch (IOException)
+        {
+            // a reset is an end too
         }
     }
 
@@ -161,6 +191,15 @@ internal sealed class HostilePeer : IAsyncDisposable
     }
 
     /// <summary>Takes what a TLS client says first, and ends there.</summary>
+    private sealed class Wire(Socket socket) : NetworkStream(socket, ownsSocket: true)
+    {
+        /// <summary>Takes what is written instead of the socket.</summary>
+        public Stream? Gathered { get; set; }
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            Gathered?.WriteAsync(buffer, cancellationToken) ?? base.WriteAsync(buffer, cancellationToken);
+    }
+
     private sealed class FirstFlight : Stream
     {
         public byte[] Bytes { get; private set; } = [];

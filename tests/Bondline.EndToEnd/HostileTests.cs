@@ -187,6 +187,19 @@ public sealed class HostileTests(AttackedRelay relay) : IClassFixture<AttackedRe
         await relay.AssertUndisturbedAsync();
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(6)]
+    public async Task What_follows_the_end_of_a_connection_keeps_nobody_busy(int records)
+    {
+        await using var peer = await ConnectAsync(relay.TlsPort);
+        await peer.OpenAsync(await relay.TokenAsync($"behind-the-end-{records}"));
+        await peer.SendBehindTheEndAsync([.. Enumerable.Repeat(Frame(0x1e, Number(1), new byte[8168]), 2 * records).SelectMany(ping => ping)], new byte[300_000]);
+        await peer.WaitForEndAsync();
+        await relay.AssertUndisturbedAsync();
+    }
+
     [Fact]
     public async Task Ten_thousand_half_open_connections_cost_little_and_the_next_agent_is_served()
     {

@@ -253,9 +253,14 @@ internal sealed class SubflowPump : IThreadPoolWorkItem
                 var length = await _socket.ReadAsync(buffer.AsMemory(kept));
                 if (length == 0) return;
                 kept += length;
-                while (_socket.HasWholeRecord && buffer.Length - kept >= SmallBufferBytes)
-                    kept += await _socket.ReadAsync(buffer.AsMemory(kept));
+                while (length > 0 && _socket.HasWholeRecord && buffer.Length - kept >= SmallBufferBytes)
+                {
+                    length = await _socket.ReadAsync(buffer.AsMemory(kept));
+                    kept += length;
+                }
+
                 kept = Process(buffer, kept);
+                if (length == 0) return; // whatever follows TLS's own end is never read
             }
         }
         finally
