@@ -3,17 +3,23 @@ using Bondline.Linux;
 namespace Bondline.Cli.Multipath;
 
 /// <summary>What <c>bondline mptcp watch</c> does, done by an agent that the kernel's MPTCP carries, for as long as it runs and where it may.</summary>
-/// <remarks>Asked for the carrier, it sets the kernel up as <c>enable</c> does and undoes that at its end; where MPTCP was enabled before, it follows the networks and leaves the rest.</remarks>
+/// <remarks>
+/// Asked for the carrier, it sets the kernel up as <c>enable</c> does, and undoes that at its end if no other agent needs it and nobody has enabled it meanwhile.
+/// What a user has enabled, before or while it runs, it follows, over the interfaces that were named then, and leaves.
+/// </remarks>
 /// <param name="system">The machine.</param>
 /// <param name="note">Takes a sentence for the user.</param>
 internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> note) : IMultipathWatchReport
 {
+    // Nobody tells when MPTCP is enabled.
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
+
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Completes when the kernel is set up, or will not be. A connection made before never gets more than one subflow: the kernel looks for endpoints when it begins.</summary>
     public Task WhenReady => _ready.Task;
 
-    /// <summary>Runs until <paramref name="stop"/>, or until there is nothing to follow.</summary>
+    /// <summary>Runs until <paramref name="stop"/>, or until something cannot be done. Faults never.</summary>
     /// <param name="isAskedFor">The user wants the kernel to carry; else only what was enabled is followed.</param>
     /// <param name="stop">Ends it.</param>
     public async Task RunAsync(bool isAskedFor, CancellationToken stop)
@@ -21,21 +27,11 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the agent's start does not wait for netlink
         try
         {
-            if (!system.MayChange) return;
-            var wasEnabled = MultipathJournal.OfNamespace(system).Exists || MultipathJournal.Persistent(system).Exists;
-            if (!isAskedFor && !wasEnabled) return;
-            try
-            {
-                await new MultipathWatch(system, [], this, TimeProvider.System).RunAsync(stop);
-            }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
-            {
-                // the agent ends
-            }
-            finally
-            {
-                if (!wasEnabled) new MultipathEnabling(system).Disable((_, _) => { }, CancellationToken.None);
-            }
+            if (system.MayChange) await FollowAsync(isAskedFor, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // the agent ends
         }
         catch (CommandException why)
         {
@@ -45,9 +41,34 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
         {
             note($"kernel MPTCP: {why.Message}");
         }
+        catch (Exception bug) // the agent goes on without
+        {
+            note($"kernel MPTCP is not followed: {bug.GetType().Name}: {bug.Message}");
+        }
         finally
         {
             _ready.TrySetResult();
+        }
+    }
+
+    private async Task FollowAsync(bool isAskedFor, CancellationToken stop)
+    {
+        try
+        {
+            var isFirst = true;
+            while (true)
+            {
+                // Once somebody has disabled it, it is theirs to enable again.
+                if (isAskedFor && isFirst) await new MultipathWatch(system, null, this, TimeProvider.System, Environment.ProcessId).RunAsync(stop);
+                else if (MultipathJournal.OfNamespace(system).Exists) await new MultipathWatch(system, null, this, TimeProvider.System).RunAsync(stop);
+                isFirst = false;
+                _ready.TrySetResult();
+                await Task.Delay(Look, stop);
+            }
+        }
+        finally
+        {
+            if (isAskedFor) new MultipathEnabling(system).Leave(Environment.ProcessId);
         }
     }
 

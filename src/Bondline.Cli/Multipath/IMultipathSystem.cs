@@ -9,6 +9,9 @@ internal interface IMultipathSystem
     /// <summary>CAP_NET_ADMIN, which every change needs.</summary>
     bool MayChange { get; }
 
+    /// <summary>There is a process of that id.</summary>
+    bool IsRunning(int process);
+
     /// <summary>Of the network namespace: the same for as long as it lives, and no other's until the machine starts again.</summary>
     string NamespaceName { get; }
 

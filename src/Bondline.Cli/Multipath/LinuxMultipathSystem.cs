@@ -22,6 +22,8 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
     private NetworkManagerState? _networkManager;
     private MultipathManagers? _managers;
 
+    public bool IsRunning(int process) => Directory.Exists(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}"));
+
     public bool MayChange => Capability.HasNetworkAdministration;
 
     // Without a cookie, the number of the namespace's file: the kernel may give it to another one later.

@@ -48,7 +48,7 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
                 return new(plan, steps.Count);
             }
 
-            journal.Begin();
+            if (journal.Begin(names) is { } giveBack) replaced.Push(giveBack);
             new MultipathSetup(system).Make(steps, (change, remark) =>
             {
                 if (remark is null) report.Changing(change);
@@ -96,6 +96,14 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         if (failed is [var (change, why), ..])
             throw new CommandException(why.Code, $"{(failed.Count == 1 ? "one change" : $"{failed.Count} changes")} could not be undone, the first of them \"{change.Command}\": {why.Message}", "Mend that, then disable again");
         return true;
+    }
+
+    /// <summary>An agent ends for which this namespace was set up; undoes it if nobody else needs it.</summary>
+    public void Leave(int agent)
+    {
+        using var taken = system.Lock(CancellationToken.None);
+        var journal = MultipathJournal.OfNamespace(system);
+        if (journal.Leave(agent)) new MultipathSetup(system).Undo(journal, static (_, _) => { });
     }
 
     // Those of NetworkManager's connections that need other flags, and those that have them.

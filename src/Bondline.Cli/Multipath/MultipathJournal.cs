@@ -20,7 +20,9 @@ internal sealed class MultipathJournal
         _system = system;
         _path = path;
         if (system.ReadFile(path) is not { } text) return;
-        _changes.AddRange(Parse(text, path).Changes);
+        var read = Parse(text, path);
+        _changes.AddRange(read.Changes);
+        (Names, Agents) = (read.Names ?? [], read.Agents);
         Exists = true;
     }
 
@@ -35,6 +37,12 @@ internal sealed class MultipathJournal
 
     /// <summary>There is a file: something was enabled here and not disabled.</summary>
     public bool Exists { get; private set; }
+
+    /// <summary>The interfaces that whoever enabled it named; none: choose.</summary>
+    public IReadOnlyList<string> Names { get; private set; } = [];
+
+    /// <summary>The agents it is there for, by process id, and that undo it when none is left; null: a user enabled it.</summary>
+    public IReadOnlyList<int>? Agents { get; private set; }
 
     /// <summary>Writes a change down, if it is not already.</summary>
     public void Add(MultipathChange change)
@@ -65,10 +73,40 @@ internal sealed class MultipathJournal
         Write();
     }
 
-    /// <summary>Says that something is enabled here, though nothing had to be changed for it.</summary>
-    public void Begin()
+    /// <summary>Says that a user has enabled it, though nothing may have to be changed for it.</summary>
+    /// <returns>What makes it say again what it said before; null if it says the same, or was not there.</returns>
+    public Action? Begin(IReadOnlyList<string> names)
     {
-        if (!Exists) Write();
+        if (Exists && Agents is null && Names.SequenceEqual(names)) return null;
+        var (existed, before) = (Exists, (Names, Agents));
+        (Names, Agents) = (names, null);
+        Write();
+        return existed ? GiveBack : null;
+
+        void GiveBack()
+        {
+            (Names, Agents) = before;
+            Write();
+        }
+    }
+
+    /// <summary>Says that an agent needs it. What a user enabled stays the user's.</summary>
+    public void Join(int agent)
+    {
+        if (Exists && (Agents is null || Agents.Contains(agent))) return;
+        Agents = [.. (Agents ?? []).Where(_system.IsRunning), agent];
+        Write();
+    }
+
+    /// <summary>An agent needs it no more.</summary>
+    /// <returns>True if nobody else does: it is to be undone.</returns>
+    public bool Leave(int agent)
+    {
+        if (!Exists || Agents is null) return false;
+        Agents = [.. Agents.Where(other => other != agent && _system.IsRunning(other))];
+        if (Agents.Count == 0) return true;
+        Write();
+        return false;
     }
 
     public void Delete()
@@ -83,7 +121,7 @@ internal sealed class MultipathJournal
     {
         try
         {
-            if (JsonSerializer.Deserialize(text, JournalJson.Lines.JournalText) is { Version: JournalText.CurrentVersion, Changes: not null } read && read.Changes.All(IsOurs)) return read;
+            if (JsonSerializer.Deserialize(text, JournalJson.Lines.JournalText) is { Version: JournalText.CurrentVersion, Changes: not null } read && read.Changes.All(IsOurs) && read.Names?.All(IsInterface) != false) return read;
         }
         catch (Exception unreadable) when (unreadable is JsonException or NotSupportedException)
         {
@@ -97,7 +135,7 @@ internal sealed class MultipathJournal
 
     private void Write()
     {
-        _system.WriteFile(_path, Format(new(JournalText.CurrentVersion, _changes)));
+        _system.WriteFile(_path, Format(new(JournalText.CurrentVersion, _changes, Names.Count > 0 ? Names : null, Agents)));
         Exists = true;
     }
 
@@ -125,7 +163,9 @@ internal sealed class MultipathJournal
 /// <summary>What stands in a journal's file.</summary>
 /// <param name="Version">Of the format.</param>
 /// <param name="Changes">In the order they were made.</param>
-internal sealed record JournalText(int Version, IReadOnlyList<MultipathChange> Changes)
+/// <param name="Names">As <see cref="MultipathJournal.Names"/>; null: none.</param>
+/// <param name="Agents">As <see cref="MultipathJournal.Agents"/>.</param>
+internal sealed record JournalText(int Version, IReadOnlyList<MultipathChange> Changes, IReadOnlyList<string>? Names = null, IReadOnlyList<int>? Agents = null)
 {
     public const int CurrentVersion = 1;
 }

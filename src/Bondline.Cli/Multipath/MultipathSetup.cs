@@ -38,9 +38,10 @@ internal sealed class MultipathSetup(IMultipathSystem system)
         {
             if (change.Make(system) is { } said) remark?.Invoke(said);
         }
-        catch (CommandException)
+        catch (CommandException why)
         {
-            if (isNew) TakeBackQuietly(change, journal);
+            if (why.Code == "endpoint-exists") journal.Remove(change); // somebody else was faster: theirs
+            else if (isNew) TakeBackQuietly(change, journal);
             throw;
         }
     }

@@ -26,10 +26,11 @@ internal interface IMultipathWatchReport : IMultipathReport
 
 /// <summary><c>bondline mptcp watch</c>: does what <c>enable</c> does, and again with every change of the machine's networks. What it makes, <c>disable</c> undoes.</summary>
 /// <param name="system">The machine.</param>
-/// <param name="names">The interfaces the user named; none: choose.</param>
+/// <param name="names">The interfaces the user named; none: choose. Null: those named by whoever enabled it.</param>
 /// <param name="report">Told of everything.</param>
 /// <param name="clock">For networks that come and go.</param>
-internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<string> names, IMultipathWatchReport report, TimeProvider clock)
+/// <param name="agent">The process that needs it, and undoes it at its end; null: a user does, or it is only followed (no <paramref name="names"/>).</param>
+internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<string>? names, IMultipathWatchReport report, TimeProvider clock, int? agent = null)
 {
     // A routing daemon may change thousands of routes; none of them says that a link is gone.
     private static readonly TimeSpan RoutesSettle = TimeSpan.FromMilliseconds(100);
@@ -93,14 +94,16 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
     {
         using var taken = system.Lock(stop);
         var journal = MultipathJournal.OfNamespace(system);
-        if (_follower is not null && !journal.Exists) return false;
-        journal.Begin();
+        if (!journal.Exists && (_follower is not null || (names is null && agent is null))) return false;
+        if (agent is { } process) journal.Join(process);
+        else if (_follower is null && names is not null) journal.Begin(names);
         foreach (var state in picture) _interfaceNames[state.Link.Index] = state.Link.Name;
         var others = MultipathJournal.Persistent(system).Changes.OfType<ConnectionChange>().Select(change => change.Interface).ToHashSet();
         var facts = system.ReadFacts(picture);
-        var plan = MultipathPlan.Make(facts, names, others);
+        var plan = MultipathPlan.Make(facts, names ?? journal.Names, others);
         if (_follower is null) report.Following(plan, MultipathAdvice.OfSettings(facts));
-        _follower ??= new(journal.Changes.OfType<EndpointChange>().Select(change => change.Place));
+        _follower ??= new([]);
+        _follower.Own(journal.Changes.OfType<EndpointChange>().Select(change => change.Place)); // another process may follow the same networks
         var commands = _follower.Follow(plan.Places, facts.Endpoints ?? [], Now);
 
         // First what frees connections from a dead network, then what the new endpoints need.

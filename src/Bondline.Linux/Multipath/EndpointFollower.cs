@@ -25,7 +25,7 @@ public abstract record EndpointCommand
 /// <summary>Keeps the kernel's endpoints as the machine's networks are: places in, commands out. No I/O, no clock. Not thread safe.</summary>
 /// <remarks>
 /// The kernel itself keeps the endpoint of an interface that lost its carrier, and sends into the void until timers end; deleting the endpoint closes its
-/// subflows at once, and what they had not delivered goes another way. Touches no endpoint but those it made or was given at the start. A place that
+/// subflows at once, and what they had not delivered goes another way. Touches no endpoint but those it made or was given. A place that
 /// comes and goes often is used again only when it has stayed for a while.
 /// </remarks>
 public sealed class EndpointFollower
@@ -48,6 +48,17 @@ public sealed class EndpointFollower
     {
         ArgumentNullException.ThrowIfNull(owned);
         foreach (var place in owned) _followed[place] = new() { IsOurs = true };
+    }
+
+    /// <summary>This program, another process of it perhaps, has made the endpoints of these places meanwhile.</summary>
+    public void Own(IEnumerable<EndpointPlace> places)
+    {
+        ArgumentNullException.ThrowIfNull(places);
+        foreach (var place in places)
+        {
+            if (!_followed.TryGetValue(place, out var followed)) _followed[place] = followed = new();
+            followed.IsOurs = true;
+        }
     }
 
     /// <summary>When to call <see cref="Follow"/> again even if nothing changes; null if there is no need.</summary>

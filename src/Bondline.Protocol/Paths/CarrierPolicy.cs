@@ -52,7 +52,7 @@ internal sealed class CarrierPolicy
     private CarrierFacts _last;
 
     /// <param name="mode">What the user asks for.</param>
-    /// <param name="isAvailable">This system has sockets of MPTCP.</param>
+    /// <param name="isAvailable">This system has sockets of MPTCP, or may come to have them.</param>
     public CarrierPolicy(CarrierMode mode, bool isAvailable)
     {
         (_mode, _isAvailable) = (mode, isAvailable);

@@ -45,7 +45,7 @@ public sealed class PathManager
     /// <param name="isExclusive">Only the interfaces named are used, if any is.</param>
     /// <param name="seed">Of the jitter.</param>
     /// <param name="carrier">What the user wants the bond carried by.</param>
-    /// <param name="hasMultipath">This system has sockets of MPTCP.</param>
+    /// <param name="hasMultipath">This system has sockets of MPTCP, or may come to have them.</param>
     public PathManager(IReadOnlyList<PathRule> rules, bool isExclusive, ulong seed, CarrierMode carrier = CarrierMode.Bond, bool hasMultipath = false)
     {
         _selection = new(rules, isExclusive);

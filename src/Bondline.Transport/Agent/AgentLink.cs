@@ -46,7 +46,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         _context = new(options.TimeProvider, options.Platform, options.Log, options.Record);
         _resolver = new(options.Platform, options.Proxies);
         _nat64 = new(options.Platform);
-        _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))), options.Carrier, options.Carrier != CarrierMode.Bond && HasMultipath(options.Platform));
+        _manager = new(options.Paths, options.PathsAreExclusive, MemoryMarshal.Read<ulong>(RandomNumberGenerator.GetBytes(sizeof(ulong))), options.Carrier, options.Platform.MayHaveMultipath);
         _dialer = new(options, _context, _resolver, this) { BondOpened = HandleBondOpened };
     }
 
@@ -296,12 +296,6 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         }
     }
 
-    private static bool HasMultipath(INetworkPlatform platform)
-    {
-        using var socket = platform.TryCreateMultipath(AddressFamily.InterNetwork) ?? platform.TryCreateMultipath(AddressFamily.InterNetworkV6);
-        return socket is not null;
-    }
-
     private void Close(SubflowPump pump)
     {
         lock (_carriedGate)
@@ -410,7 +404,7 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
     /// <summary>Nobody tells an ordinary program when the kernel's endpoints change.</summary>
     private async Task WatchEndpointsAsync(CancellationToken over)
     {
-        if (_options.Carrier == CarrierMode.Bond || !HasMultipath(_options.Platform)) return;
+        if (_options.Carrier == CarrierMode.Bond || !_options.Platform.MayHaveMultipath) return;
         IReadOnlyList<IPAddress>? last = null;
         while (!over.IsCancellationRequested)
         {

@@ -33,6 +33,9 @@ public interface INetworkPlatform
     /// <returns>False if the system has none or does not allow it.</returns>
     bool TryUseLossTolerantCongestionControl(Socket socket);
 
+    /// <summary>The system has Multipath TCP, or may be switched to have it while this runs.</summary>
+    bool MayHaveMultipath => false;
+
     /// <summary>A new TCP socket that the kernel may spread over several paths (Multipath TCP, RFC 8684); it serves plain TCP peers too.</summary>
     /// <returns>Null if the system has none, or not for us.</returns>
     Socket? TryCreateMultipath(AddressFamily family) => null;

@@ -46,6 +46,8 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public bool TryUseLossTolerantCongestionControl(Socket socket) => TcpSocketOptions.TrySetCongestionControl(socket, "bbr");
 
+    public bool MayHaveMultipath => true;
+
     public Socket? TryCreateMultipath(AddressFamily family) => MultipathSocket.TryCreate(family);
 
     public bool IsMultipath(Socket socket) => MultipathSocket.IsMultipath(socket);

@@ -47,6 +47,11 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public bool IsNamespaceOfServices { get; set; } = true;
 
+    /// <summary>The processes that are there.</summary>
+    public HashSet<int> Processes { get; } = [];
+
+    public bool IsRunning(int process) => Processes.Contains(process);
+
     public bool EndpointsAreHidden { get; set; }
 
     public string NamespaceName => "netns-1";
@@ -171,7 +176,7 @@ internal sealed class FakeMachine : IMultipathSystem
     public IDisposable WatchFile(string path, Action gone)
     {
         _watched.Add((path, gone));
-        return new Nothing();
+        return new Nothing(() => _watched.Remove((path, gone)));
     }
 
     public string? ReadSysctl(string name) => _settings.GetValueOrDefault(name);
@@ -217,7 +222,7 @@ internal sealed class FakeMachine : IMultipathSystem
     public void DeleteFile(string path)
     {
         Step(() => _files.Remove(path));
-        foreach (var (watched, gone) in _watched)
+        foreach (var (watched, gone) in _watched.ToArray())
             if (watched == path) gone();
     }
 
@@ -313,9 +318,9 @@ internal sealed class FakeMachine : IMultipathSystem
         public void Dispose() { }
     }
 
-    private sealed class Nothing : IDisposable
+    private sealed class Nothing(Action? end = null) : IDisposable
     {
-        public void Dispose() { }
+        public void Dispose() => end?.Invoke();
     }
 }
 

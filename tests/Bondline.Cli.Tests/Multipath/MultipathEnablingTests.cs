@@ -268,6 +268,22 @@ public sealed class MultipathEnablingTests
     }
 
     [Fact]
+    public async Task An_endpoint_that_somebody_else_added_a_moment_before_stays_theirs()
+    {
+        var machine = Machine("plain");
+        var theirs = new MultipathEndpoint(0, IPAddress.Parse("10.5.0.2"), 0, MultipathEndpointFlags.Subflow, 5);
+        machine.OnStep = (_, isAfter) =>
+        {
+            if (isAfter || machine.AllEndpoints.Count == 0) return;
+            machine.OnStep = null;
+            machine.SetEndpoint(theirs);
+            throw new CommandException("endpoint-exists", "there is one");
+        };
+        await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: false));
+        Assert.Contains(machine.AllEndpoints, endpoint => endpoint.Address.Equals(theirs.Address));
+    }
+
+    [Fact]
     public async Task What_cannot_be_undone_stays_written_down_and_the_rest_is_undone()
     {
         var machine = Machine("plain");

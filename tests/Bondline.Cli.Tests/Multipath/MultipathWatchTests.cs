@@ -138,11 +138,97 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task What_agents_set_up_is_undone_when_the_last_of_them_ends()
+    {
+        var before = _machine.Dump();
+        _machine.Processes.UnionWith([11, 12]);
+        await RunAgentAsync(11, () => RunAgentAsync(12, async () =>
+        {
+            Assert.Equal([11, 12], MultipathJournal.OfNamespace(_machine).Agents!);
+            new MultipathEnabling(_machine).Leave(11);
+            Assert.Equal(2, _machine.AllEndpoints.Count);
+            await Task.CompletedTask;
+        }));
+        new MultipathEnabling(_machine).Leave(12);
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_a_killed_agent_left_goes_with_the_next_one()
+    {
+        var before = _machine.Dump();
+        await RunAgentAsync(11, () => Task.CompletedTask); // not among the processes any more
+        Assert.Equal(2, _machine.AllEndpoints.Count);
+        _machine.Processes.Add(12);
+        await RunAgentAsync(12, () => Task.CompletedTask, additions: 0);
+        new MultipathEnabling(_machine).Leave(12);
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_a_user_enables_while_an_agent_runs_stays_at_the_agents_end()
+    {
+        _machine.Processes.Add(11);
+        await RunAgentAsync(11, () => new MultipathEnabling(_machine).EnableAsync([], isPersistent: false, isDryRun: false, new Report(), CancellationToken.None));
+        new MultipathEnabling(_machine).Leave(11);
+        Assert.Equal(2, _machine.AllEndpoints.Count);
+        Assert.Equal("1", _machine.ReadSysctl("net.mptcp.enabled"));
+    }
+
+    [Fact]
+    public async Task An_agent_uses_the_interfaces_that_were_named_and_nothing_where_nothing_was_enabled()
+    {
+        Assert.False(await new MultipathWatch(_machine, null, _report, TimeProvider.System).RunAsync(_stop.Token));
+        Assert.Empty(_machine.AllEndpoints);
+        await new MultipathEnabling(_machine).EnableAsync(["eth0"], isPersistent: false, isDryRun: false, new Report(), CancellationToken.None);
+        _machine.Processes.Add(11);
+        await RunAgentAsync(11, () => Task.CompletedTask, additions: 0);
+        _running = new MultipathWatch(_machine, null, _report, TimeProvider.System).RunAsync(_stop.Token);
+        Assert.Equal("following eth0", await _report.NextAsync());
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        _machine["eth0"].HasCarrier = false;
+        _machine.Changed();
+        Assert.Equal("deleted eth0 10.2.0.2: no carrier", await _report.NextAsync());
+        Assert.Empty(_machine.AllEndpoints);
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_another_process_of_this_program_brought_back_is_taken_away_with_its_network_all_the_same()
+    {
+        await StartAsync();
+        _machine["wlan0"].HasCarrier = false;
+        _machine.Changed();
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        _machine["wlan0"].HasCarrier = true; // and the other one sees it first
+        var back = new EndpointChange(IPAddress.Parse("10.3.0.2"), "wlan0", 3);
+        new MultipathSetup(_machine).Make(back, MultipathJournal.OfNamespace(_machine));
+        _machine.Changed();
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        while (await _report.NextAsync() != "added usb0 10.4.0.2") { }
+        _machine["wlan0"].HasCarrier = false;
+        _machine.Changed();
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+    }
+
+    [Fact]
     public async Task Without_the_right_it_does_not_begin()
     {
         _machine.MayChange = false;
         Assert.Equal("right-missing", (await Assert.ThrowsAsync<CommandException>(() => new MultipathWatch(_machine, [], _report, TimeProvider.System).RunAsync(_stop.Token))).Code);
         Assert.Equal(0, _machine.Steps);
+    }
+
+    /// <summary>What an agent that is carried does until it is stopped, but for taking leave.</summary>
+    private async Task RunAgentAsync(int process, Func<Task> meanwhile, int additions = 2)
+    {
+        var report = new Report();
+        using var stop = new CancellationTokenSource();
+        var running = new MultipathWatch(_machine, null, report, TimeProvider.System, process).RunAsync(stop.Token);
+        while (!(await report.NextAsync()).StartsWith("following", StringComparison.Ordinal)) { }
+        while (additions > 0 && _machine.AllEndpoints.Count < 2) await report.NextAsync();
+        await meanwhile();
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
     }
 
     /// <param name="additions">How many endpoints it adds at first.</param>
