@@ -78,6 +78,7 @@ internal sealed record Attack(string Name, string Sent, string Answer, string Re
         new("`Connection` with the names of the relay's own headers", Get("Connection: X-Forwarded-For, X-Forwarded-Host, Host\r\nX-Forwarded-For: 6.6.6.6\r\n"), "200, goes on", "`GET /x`", "6.6.6."),
 
         // Another protocol.
+        new("`Connection` with 100,000 empty options", Get($"Connection: {new string(',', 100_000)}\r\n"), "400, goes on"),
         new("`Upgrade: h2c`", Get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"), "200, goes on", "`GET /x`", "h2c"),
         new("a WebSocket the service refuses, and a request right behind it", Get("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"), "426, goes on", "`GET /x`"),
         new("`Upgrade: evil/1`", Get("Connection: Upgrade\r\nUpgrade: evil/1\r\n"), "200, goes on", "`GET /x`", "evil/1"),

@@ -21,6 +21,11 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         "X-Forwarded-Prefix", "X-Real-IP",
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
+    private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> NotPassedText = NotPassed.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    // Of Connection, empty ones included: a few of these are legal, many are an attack (RFC 9110 section 5.6.1.2).
+    private const int MostOptions = 64;
+
     // Features are asked for only where they matter: each question costs as much as a header.
     public static RequestHead Of(HttpContext context)
     {
@@ -48,10 +53,10 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         WriteTarget(context, to);
         to.Write(" HTTP/1.1\r\n"u8);
         WriteHeader("Host"u8, hostHeader ?? request.Headers.Host.ToString(), to);
-        var hasOptions = request.Headers.Connection is { Count: > 0 } options && !string.Equals(options, "keep-alive", StringComparison.OrdinalIgnoreCase);
+        var ofConnection = NamedByConnection(request.Headers);
         foreach (var (name, values) in request.Headers)
         {
-            if (NotPassed.Contains(name) || (hasOptions && IsOfConnection(request.Headers, name))) continue;
+            if (NotPassed.Contains(name) || ofConnection?.Contains(name) == true) continue;
             if (name.Equals(HeaderNames.Cookie, StringComparison.OrdinalIgnoreCase))
             {
                 WriteHeader("Cookie"u8, string.Join("; ", values.AsEnumerable()), to); // HTTP/2 cuts it (RFC 9113 section 8.2.3)
@@ -132,18 +137,25 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
         return asked.Count > 0 && string.Equals(asked, webSocket, StringComparison.OrdinalIgnoreCase) && context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true };
     }
 
-    /// <summary>The visitor says that a header of its own is meant for the relay alone.</summary>
-    private static bool IsOfConnection(IHeaderDictionary headers, string name)
+    /// <summary>Headers of the visitor's that it says are meant for the relay alone, besides those that are never passed on.</summary>
+    /// <returns>Null if there are none, as mostly.</returns>
+    /// <exception cref="BadHttpRequestException">It names too many.</exception>
+    private static HashSet<string>? NamedByConnection(IHeaderDictionary headers)
     {
-        var options = headers.Connection;
-        if (options.Count == 0) return false;
-        foreach (var option in options)
+        const string close = "close";
+        HashSet<string>? names = null;
+        var count = 0;
+        foreach (var options in headers.Connection)
         {
-            foreach (var range in option.AsSpan().Split(','))
-                if (option.AsSpan(range).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
-                    return true;
+            foreach (var range in options.AsSpan().Split(','))
+            {
+                if (++count > MostOptions) throw new BadHttpRequestException("Connection has too many options.");
+                var option = options.AsSpan(range).Trim();
+                if (option.IsEmpty || NotPassedText.Contains(option) || (option.Equals(close, StringComparison.OrdinalIgnoreCase) && !headers.ContainsKey(close))) continue;
+                (names ??= new(StringComparer.OrdinalIgnoreCase)).Add(option.ToString());
+            }
         }
-        return false;
+        return names;
     }
 
     // Kestrel has looked at HTTP/1.1 closely; HTTP/2 can carry more than a line of HTTP/1.1 may hold.
