@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -16,6 +17,9 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
 {
     /// <summary>Longer ones are refused.</summary>
     public const int MaxBytes = 256 << 10;
+
+    /// <summary>Of fields, with those that continue them; more are refused.</summary>
+    public const int MaxLines = 1000;
 
     // Names as they are mostly written: no string is made for them.
     private static readonly (byte[] Bytes, string Text)[] Common =
@@ -63,9 +67,11 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
         var reason = line.Length > 13 ? line[13..] : default;
         if (!HeaderSyntax.IsValue(reason)) throw new BadResponseException("The first line of the answer holds control characters.");
 
+        if (head.Count((byte)'\n') > MaxLines + 1) throw new BadResponseException("The head of the answer has too many lines."); // with the empty one
         if (status is < 200 and not StatusCodes.Status101SwitchingProtocols) headers = new HeaderDictionary(); // an interim answer's go nowhere
         var fields = new Fields { KeepsConnection = line[7] != '0' };
         while (TakeField(ref head, out var name, out var value)) fields.Add(name, value, headers);
+        fields.AddRepeated(headers);
         fields.RemoveConnectionOptions(headers);
         return new(status, ReasonOf(status, reason), fields.BodyOf(status, isHead, headers), fields.Length ?? 0, fields.KeepsConnection && fields.IsEndCertain(status, isHead));
     }
@@ -82,11 +88,7 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
         if (colon >= 0) name = line[..colon].TrimEnd(" \t"u8);
         if (!HeaderSyntax.IsToken(name)) throw new BadResponseException("The answer has a header without a right name.");
         value = line[(colon + 1)..].Trim(" \t"u8);
-        while (head is [(byte)' ' or (byte)'\t', ..])
-        {
-            var more = TakeLine(ref head).Trim(" \t"u8);
-            value = (byte[])[.. value, (byte)' ', .. more];
-        }
+        if (IsContinued(head)) value = TakeContinued(value, ref head);
         if (!HeaderSyntax.IsValue(value)) throw new BadResponseException("A header of the answer holds control characters.");
         return true;
     }
@@ -98,6 +100,20 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
             if (bytes.Length == name.Length && Ascii.EqualsIgnoreCase(bytes, name))
                 return text;
         return Encoding.ASCII.GetString(name);
+    }
+
+    private static bool IsContinued(ReadOnlySpan<byte> head) => head is [(byte)' ' or (byte)'\t', ..];
+
+    private static ReadOnlySpan<byte> TakeContinued(scoped ReadOnlySpan<byte> value, ref ReadOnlySpan<byte> head)
+    {
+        var whole = new ArrayBufferWriter<byte>();
+        whole.Write(value);
+        while (IsContinued(head))
+        {
+            whole.Write(" "u8);
+            whole.Write(TakeLine(ref head).Trim(" \t"u8));
+        }
+        return whole.WrittenSpan;
     }
 
     private static ReadOnlySpan<byte> TakeLine(ref ReadOnlySpan<byte> head)
@@ -115,6 +131,9 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
     /// <summary>What the headers say together.</summary>
     private ref struct Fields
     {
+        private const int FewValues = 4;
+
+        private Dictionary<string, List<string?>>? _repeated; // the values of names that have more
         private List<string>? _options;
         private bool _isChunked;
 
@@ -140,9 +159,16 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
                 default:
                     // Alt-Svc leads visitors past the relay; the others concern this connection.
                     if (Ascii.EqualsIgnoreCase(name, "Keep-Alive"u8) || Ascii.EqualsIgnoreCase(name, "Proxy-Connection"u8) || Ascii.EqualsIgnoreCase(name, "Upgrade"u8) || Ascii.EqualsIgnoreCase(name, "Alt-Svc"u8)) break;
-                    headers[known] = StringValues.Concat(headers[known], Encoding.Latin1.GetString(value)); // an empty one is one too
+                    AddValue(known, Encoding.Latin1.GetString(value), headers);
                     break;
             }
+        }
+
+        /// <summary>Adds what was kept back of headers with many values.</summary>
+        public readonly void AddRepeated(IHeaderDictionary headers)
+        {
+            if (_repeated is null) return;
+            foreach (var (name, values) in _repeated) headers[name] = values.ToArray();
         }
 
         /// <summary>Headers that Connection names concern this connection only.</summary>
@@ -169,6 +195,19 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
         }
 
         private static bool IsWithoutBody(int status, bool isHead) => isHead || status is < 200 or StatusCodes.Status204NoContent or StatusCodes.Status304NotModified;
+
+        // Adding to StringValues copies those that are there: a list is for the names of which a service sends many.
+        private void AddValue(string name, string value, IHeaderDictionary headers)
+        {
+            if (_repeated is not null && _repeated.TryGetValue(name, out var values))
+            {
+                values.Add(value);
+                return;
+            }
+            var before = headers[name];
+            if (before.Count < FewValues) headers[name] = StringValues.Concat(before, value); // an empty one is one too
+            else (_repeated ??= new(StringComparer.OrdinalIgnoreCase)).Add(name, [.. before, value]);
+        }
 
         private void AddOptions(string options)
         {

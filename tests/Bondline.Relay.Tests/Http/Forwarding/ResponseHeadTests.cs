@@ -72,6 +72,50 @@ public sealed class ResponseHeadTests
     }
 
     [Fact]
+    public void Every_one_of_many_values_passes_in_its_order()
+    {
+        Read("HTTP/1.1 200 OK\r\n" + string.Concat(Enumerable.Range(0, 20).Select(i => $"Set-Cookie: {i}\r\nset-COOKIE:\r\nVary: v{i}\r\n")) + "\r\n", out var headers);
+        Assert.Equal(Enumerable.Range(0, 20).SelectMany(i => new[] { $"{i}", "" }), headers["Set-Cookie"].ToArray());
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => $"v{i}"), headers["Vary"].ToArray());
+    }
+
+    [Fact]
+    public void A_header_with_many_values_that_Connection_names_stays_there()
+    {
+        Read("HTTP/1.1 200 OK\r\nConnection: x-hop\r\n" + string.Concat(Enumerable.Repeat("X-Hop: 1\r\n", 20)) + "\r\n", out var headers);
+        Assert.Empty(headers);
+    }
+
+    [Theory]
+    [InlineData("a:\n", "")]
+    [InlineData(" \n", "a:\n")]
+    [InlineData("\t\r\n", "a:\r\n")]
+    public void A_head_has_a_thousand_lines_at_most(string line, string first)
+    {
+        var most = ResponseHead.MaxLines - (first.Length > 0 ? 1 : 0);
+        Assert.Equal(200, Read(Repeated(most)).Status);
+        Assert.Throws<BadResponseException>(() => Read(Repeated(most + 1)));
+
+        string Repeated(int count) => $"HTTP/1.1 200 OK\n{first}{string.Concat(Enumerable.Repeat(line, count))}\n";
+    }
+
+    [Theory]
+    [InlineData("a:\n", 1)]
+    [InlineData("a:\nb:\n", 2)]
+    public void Many_values_of_a_name_are_not_copied_for_each_one(string fields, int lines)
+    {
+        const int each = 128; // its name, its places in a list that grew and in what became of that
+        AssertAllocates(ResponseHead.MaxLines * each, "HTTP/1.1 200 OK\n" + string.Concat(Enumerable.Repeat(fields, ResponseHead.MaxLines / lines)) + "\n");
+    }
+
+    [Fact]
+    public void A_long_value_is_not_copied_for_each_line_that_continues_it()
+    {
+        const int length = 200_000;
+        AssertAllocates(10 * length, $"HTTP/1.1 200 OK\na: {new string('x', length)}\n" + string.Concat(Enumerable.Repeat(" \n", ResponseHead.MaxLines - 1)) + "\n");
+    }
+
+    [Fact]
     public void An_interim_answer_adds_no_headers()
     {
         Read("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", out var headers);
@@ -106,6 +150,17 @@ public sealed class ResponseHeadTests
             Assert.Equal(length, found);
         }
     }
+
+    private static void AssertAllocates(long most, string text)
+    {
+        var head = Encoding.Latin1.GetBytes(text);
+        ResponseHead.Read(head, isHead: false, new HeaderDictionary()); // what is made only once
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        ResponseHead.Read(head, isHead: false, new HeaderDictionary());
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, most);
+    }
+
+    private static ResponseHead Read(string text) => Read(text, out _);
 
     private static ResponseHead Read(string text, out HeaderDictionary headers)
     {
