@@ -8,11 +8,11 @@ namespace Bondline.Relay;
 internal struct ChunkReader
 {
     private const int MaxLine = 4096; // with what extensions there may be
-    private const int MaxTrailers = 64 << 10;
+    private const int MaxTrailerBytes = 64 << 10, MaxTrailers = 256; // adding one copies those of the same name
 
     private long _left;
     private Next _next;
-    private int _trailerBytes;
+    private int _trailerBytes, _trailers;
 
     private enum Next
     {
@@ -80,7 +80,7 @@ internal struct ChunkReader
                     _next = Next.End;
                     break;
                 }
-                if ((_trailerBytes += line.Length) > MaxTrailers) throw new BadResponseException("The answer's trailers are too long.");
+                if ((_trailerBytes += line.Length) > MaxTrailerBytes || ++_trailers > MaxTrailers) throw new BadResponseException("The answer's trailers are too long.");
                 ResponseHead.TakeField(ref line, out var name, out var value);
                 var known = ResponseHead.NameOf(name);
                 if (trailers is not null && RequestHead.MayTrail(known)) trailers.Append(known, Encoding.Latin1.GetString(value));

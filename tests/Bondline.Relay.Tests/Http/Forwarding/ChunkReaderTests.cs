@@ -61,4 +61,17 @@ public sealed class ChunkReaderTests
         var trailers = "0\r\n" + string.Concat(Enumerable.Repeat($"X: {new string('x', 1000)}\r\n", 70));
         Assert.Throws<BadResponseException>(() => trailing.Read(Encoding.Latin1.GetBytes(trailers), null, out _));
     }
+
+    [Fact]
+    public void Two_hundred_and_fifty_six_trailers_are_the_most()
+    {
+        const int most = 256;
+        var kept = new HeaderDictionary();
+        new ChunkReader().Read(Trailing(most), kept, out _);
+        Assert.Equal(most, kept["a"].Count);
+        Assert.Throws<BadResponseException>(() => new ChunkReader().Read(Trailing(most + 1), new HeaderDictionary(), out _));
+        Assert.Throws<BadResponseException>(() => new ChunkReader().Read(Trailing(most + 1), null, out _));
+
+        static byte[] Trailing(int count) => Encoding.Latin1.GetBytes($"0\r\n{string.Concat(Enumerable.Repeat("a:b\r\n", count))}\r\n");
+    }
 }
