@@ -13,6 +13,9 @@ namespace Bondline.Relay;
 /// <param name="ExpectsContinue">The visitor sends the body when told to.</param>
 internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long? Length, bool ExpectsContinue)
 {
+    /// <summary>Of Connection, empty ones included: a few of these are legal, many are an attack (RFC 9110 section 5.6.1.2).</summary>
+    public const int MostOptions = 64;
+
     // They concern one connection (RFC 9110 section 7.6.1), or say of the visitor what the relay knows better, or are written here.
     private static readonly FrozenSet<string> NotPassed = new[]
     {
@@ -22,9 +25,6 @@ internal readonly record struct RequestHead(bool IsWebSocket, bool HasBody, long
     }.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     private static readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> NotPassedText = NotPassed.GetAlternateLookup<ReadOnlySpan<char>>();
-
-    // Of Connection, empty ones included: a few of these are legal, many are an attack (RFC 9110 section 5.6.1.2).
-    private const int MostOptions = 64;
 
     // Features are asked for only where they matter: each question costs as much as a header.
     public static RequestHead Of(HttpContext context)

@@ -135,6 +135,7 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
 
         private Dictionary<string, List<string?>>? _repeated; // the values of names that have more
         private List<string>? _options;
+        private int _optionCount;
         private bool _isChunked;
 
         public bool KeepsConnection { get; set; }
@@ -211,6 +212,7 @@ internal readonly record struct ResponseHead(int Status, string? Reason, BodyKin
 
         private void AddOptions(string options)
         {
+            if ((_optionCount += 1 + options.AsSpan().Count(',')) > RequestHead.MostOptions) throw new BadResponseException("The answer's Connection has too many options.");
             foreach (var option in options.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
                 if (option.Equals("close", StringComparison.OrdinalIgnoreCase)) KeepsConnection = false;

@@ -61,6 +61,18 @@ public sealed class ResponseHeadTests
         Assert.Equal(["a", "b"], headers["X-Kept"].ToArray());
     }
 
+    [Theory]
+    [InlineData("Connection: {0}x-hop\r\n", ",")]
+    [InlineData("{0}Connection: x-hop\r\n", "Connection: keep-alive\r\n")]
+    public void A_reasonable_number_of_options_is_read(string fields, string another)
+    {
+        Read(Repeated(RequestHead.MostOptions - 1), out var headers);
+        Assert.Empty(headers);
+        Assert.Throws<BadResponseException>(() => Read(Repeated(RequestHead.MostOptions)));
+
+        string Repeated(int count) => $"HTTP/1.1 200 OK\r\n{fields.Replace("{0}", string.Concat(Enumerable.Repeat(another, count)), StringComparison.Ordinal)}X-Hop: 1\r\n\r\n";
+    }
+
     [Fact]
     public void Odd_forms_that_servers_write_are_read()
     {
