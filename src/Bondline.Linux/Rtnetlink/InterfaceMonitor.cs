@@ -6,20 +6,42 @@ namespace Bondline.Linux;
 /// <remarks>Not thread safe: one loop calls <see cref="NextAsync"/>.</remarks>
 public sealed class InterfaceMonitor : IDisposable
 {
+    // Room for a burst, such as all the links of a container host: about a thousand events.
+    private const int ReceiveBufferBytes = 1 << 20;
+
+    // The kernel had no memory, or something like it, or it sends what cannot be read: it is asked again, but not for ever.
+    private const int MaxFailures = 8;
+    private const int Interrupted = 4, TryAgain = 11, OutOfMemory = 12, Busy = 16, NoBuffer = 105; // EINTR, EAGAIN, ENOMEM, EBUSY, ENOBUFS
+
     private static readonly NetlinkType[] AllDumps = [NetlinkType.GetLink, NetlinkType.GetAddress, NetlinkType.GetRoute];
 
-    private readonly Socket _socket;
+    private readonly Func<Socket> _open;
     private readonly InterfaceTable _table = new();
     private readonly byte[] _buffer = new byte[64 << 10];
     private readonly Queue<NetlinkType> _dumps = new(AllDumps); // the first one is being answered
+    private Socket _socket;
     private uint _sequence;
     private bool _isAsked;
+    private int _failures; // since everything was known
 
+    /// <remarks>It follows the network namespace of this process, in which the calling thread must be.</remarks>
     /// <exception cref="System.ComponentModel.Win32Exception">There is no rtnetlink for us.</exception>
-    public InterfaceMonitor() => _socket = NetlinkSocket.Open(NetlinkProtocol.Route, NetlinkSocket.InterfaceGroups);
+    public InterfaceMonitor()
+        : this(Open)
+    {
+    }
+
+    /// <param name="open">Makes a socket that the events come to; for tests.</param>
+    internal InterfaceMonitor(Func<Socket> open)
+    {
+        _open = open;
+        _socket = open();
+    }
 
     /// <summary>Waits until something changed (at first: until everything is known) and gives the new picture.</summary>
-    /// <exception cref="SocketException">The socket failed for good.</exception>
+    /// <exception cref="SocketException">The socket failed for good, or the kernel refuses again and again.</exception>
+    /// <exception cref="NetlinkFormatException">The kernel sends again and again what cannot be read.</exception>
+    /// <exception cref="System.ComponentModel.Win32Exception">Events were lost, and there is no new socket for us.</exception>
     public async ValueTask<IReadOnlyList<NetworkInterfaceState>> NextAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -41,21 +63,34 @@ public sealed class InterfaceMonitor : IDisposable
             {
                 changed = Apply(_buffer.AsSpan(0, length));
             }
-            catch (NetlinkFormatException)
+            catch (NetlinkFormatException) when (++_failures < MaxFailures)
             {
                 Restart(); // a truncated datagram; what it said comes again in the dump
                 continue;
             }
 
             // While links or addresses are being dumped the picture has holes; while routes are, the old ones are gone but a link's loss is worth telling.
-            if (changed && _dumps.Count == 0) return _table.Snapshot();
+            if (_dumps.Count > 0) continue;
+            _failures = 0;
+            if (changed) return _table.Snapshot();
         }
     }
 
     public void Dispose() => _socket.Dispose();
 
+    private static Socket Open()
+    {
+        var socket = NetlinkSocket.Open(NetlinkProtocol.Route, NetlinkSocket.InterfaceGroups);
+        NetlinkSocket.SetReceiveBuffer(socket, ReceiveBufferBytes);
+        return socket;
+    }
+
+    // On the old socket a dump may be under way: until all of it is read the kernel refuses another one, and that refusal too is lost while the buffer is full.
     private void Restart()
     {
+        var lossy = _socket;
+        _socket = _open();
+        lossy.Dispose();
         _table.Clear();
         _dumps.Clear();
         foreach (var dump in AllDumps) _dumps.Enqueue(dump);
@@ -82,8 +117,15 @@ public sealed class InterfaceMonitor : IDisposable
             switch (message.Type)
             {
                 case NetlinkType.Done or NetlinkType.Error when message.Sequence == _sequence && _isAsked:
+                    if (message.ReadError() is var refusal and (Interrupted or TryAgain or OutOfMemory or Busy or NoBuffer))
+                    {
+                        if (++_failures >= MaxFailures) throw new SocketException((int)SocketError.NoBufferSpaceAvailable, $"The kernel does not list its interfaces now (error {refusal}).");
+                        Restart();
+                        return false;
+                    }
+
                     _isAsked = false;
-                    // An interrupted dump is asked again; a refused one (IPv6 switched off) is as good as an empty one.
+                    // An interrupted dump is asked again; one refused for good (IPv6 switched off) is as good as an empty one.
                     if (!message.IsDumpInterrupted) _dumps.Dequeue();
                     changed |= _dumps.Count == 0;
                     break;
