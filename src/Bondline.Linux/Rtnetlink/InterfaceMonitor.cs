@@ -21,7 +21,7 @@ public sealed class InterfaceMonitor : IDisposable
     private readonly Queue<NetlinkType> _dumps = new(AllDumps); // the first one is being answered
     private Socket _socket;
     private uint _sequence;
-    private bool _isAsked;
+    private bool _isAsked, _isInterrupted;
     private int _failures; // since everything was known
 
     /// <remarks>It follows the network namespace of this process, in which the calling thread must be.</remarks>
@@ -107,6 +107,7 @@ public sealed class InterfaceMonitor : IDisposable
         var message = new NetlinkRequest(request, dump, NetlinkFlags.Dump, ++_sequence, fixedPart);
         _socket.Send(request[..message.Length]);
         _isAsked = true;
+        _isInterrupted = false;
     }
 
     private bool Apply(ReadOnlySpan<byte> datagram)
@@ -114,6 +115,8 @@ public sealed class InterfaceMonitor : IDisposable
         var changed = false;
         while (NetlinkMessage.TryRead(ref datagram, out var message))
         {
+            // The kernel marks the one message at which it noticed, not the end.
+            _isInterrupted |= _isAsked && message.Sequence == _sequence && message.IsDumpInterrupted;
             switch (message.Type)
             {
                 case NetlinkType.Done or NetlinkType.Error when message.Sequence == _sequence && _isAsked:
@@ -126,7 +129,7 @@ public sealed class InterfaceMonitor : IDisposable
 
                     _isAsked = false;
                     // An interrupted dump is asked again; one refused for good (IPv6 switched off) is as good as an empty one.
-                    if (!message.IsDumpInterrupted) _dumps.Dequeue();
+                    if (!_isInterrupted) _dumps.Dequeue();
                     changed |= _dumps.Count == 0;
                     break;
 

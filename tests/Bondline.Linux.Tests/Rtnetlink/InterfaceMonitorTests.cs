@@ -8,7 +8,7 @@ namespace Bondline.Linux.Tests.Rtnetlink;
 public sealed class InterfaceMonitorTests : IDisposable
 {
     private const int NotSupported = 95, Busy = 16; // EOPNOTSUPP, EBUSY
-    private const ushort MultiPart = 0x2;
+    private const ushort MultiPart = 0x2, DumpInterrupted = 0x10;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -42,6 +42,18 @@ public sealed class InterfaceMonitorTests : IDisposable
         _kernel.Answers.Enqueue(type => End(type, NotSupported));
         using var monitor = new InterfaceMonitor(_kernel.Open);
         Assert.Empty(Assert.Single(await NextAsync(monitor)).Addresses);
+        Assert.Equal(1, _kernel.Opened);
+    }
+
+    [Theory]
+    [InlineData(MultiPart | DumpInterrupted, MultiPart)]
+    [InlineData(MultiPart, MultiPart | DumpInterrupted)]
+    public async Task A_dump_that_was_interrupted_anywhere_is_asked_again(ushort middle, ushort end)
+    {
+        _kernel.Answers.Enqueue(_ => [FakeKernel.Message(NetlinkType.NewLink, middle, FakeKernel.Loopback), FakeKernel.Done(end)]);
+        using var monitor = new InterfaceMonitor(_kernel.Open);
+        Assert.Single(await NextAsync(monitor));
+        Assert.Equal([NetlinkType.GetLink, NetlinkType.GetLink, NetlinkType.GetAddress, NetlinkType.GetRoute], _kernel.Asked);
         Assert.Equal(1, _kernel.Opened);
     }
 
@@ -129,7 +141,7 @@ public sealed class InterfaceMonitorTests : IDisposable
         }
 
         // ARPHRD_LOOPBACK, interface 1, IFF_UP | IFF_LOOPBACK; IFLA_IFNAME "lo"
-        private static byte[] Loopback => Convert.FromHexString("0000040301000000090000000000000007000300" + "6C6F0000");
+        public static byte[] Loopback => Convert.FromHexString("0000040301000000090000000000000007000300" + "6C6F0000");
 
         private async Task AnswerAsync(Socket kernel)
         {

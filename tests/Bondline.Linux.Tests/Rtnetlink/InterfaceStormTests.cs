@@ -9,9 +9,9 @@ namespace Bondline.Linux.Tests.Rtnetlink;
 [Trait("Mode", "normal")]
 public sealed class InterfaceStormTests : IDisposable
 {
-    private const int SmallBufferBytes = 4096, Links = 40, Storms = 10, ChangesPerStorm = 200;
+    private const int SmallBufferBytes = 4096, Links = 40, Storms = 4, ChangesPerStorm = 200;
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly NetworkNamespace _space = NetworkNamespace.Create($"storm-{Environment.ProcessId}");
     private int _opened;
