@@ -70,15 +70,31 @@ internal sealed class ProtectedFiles(string root)
         }
     }
 
-    /// <summary>Calls <paramref name="gone"/> when a file is deleted, until it is disposed.</summary>
+    /// <summary>Calls <paramref name="gone"/> when a file is deleted, or if it is not there, until it is disposed.</summary>
+    /// <remarks>Where the user's watches are used up (fs.inotify.max_user_instances) nobody tells of what is deleted later: whoever follows must look now and then.</remarks>
     public IDisposable Watch(string path, Action gone)
     {
-        var watcher = new FileSystemWatcher(Path.GetDirectoryName(root + path)!, Path.GetFileName(path)) { NotifyFilter = NotifyFilters.FileName };
+        var file = root + path;
+        var watcher = new FileSystemWatcher { Filter = Path.GetFileName(path), NotifyFilter = NotifyFilters.FileName };
         watcher.Deleted += (_, _) => gone();
-        watcher.Error += (_, _) => gone(); // whoever is called looks for himself
-        watcher.EnableRaisingEvents = true;
-        if (Read(path) is null) gone();
+        watcher.Error += (_, _) => CallIfGone();
+        try
+        {
+            watcher.Path = Path.GetDirectoryName(file)!;
+            watcher.EnableRaisingEvents = true;
+        }
+        catch (Exception none) when (none is ArgumentException or IOException or UnauthorizedAccessException)
+        {
+            // Its folder is gone, or there is no watch to be had.
+        }
+
+        CallIfGone();
         return watcher;
+
+        void CallIfGone()
+        {
+            if (!File.Exists(file)) gone();
+        }
     }
 
     private Held? TryLock(string path)

@@ -74,6 +74,38 @@ public sealed class MachinePartTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_is_gone_with_its_folder_is_told_of()
+    {
+        var told = 0;
+        using var watch = new ProtectedFiles(_root).Watch(MultipathFiles.PersistentJournal, () => told++);
+        Assert.False(Directory.Exists(_root + MultipathFiles.StateFolder));
+        Assert.Equal(1, told);
+    }
+
+    [Fact, Trait("Mode", "normal")]
+    public void Without_any_watch_left_a_file_is_followed_without_one()
+    {
+        const string Mark = "BONDLINE_TEST_NO_WATCHES";
+        if (Environment.GetEnvironmentVariable(Mark) is null)
+        {
+            // A user namespace has a limit of its own, which nobody else notices: this very test again, inside one.
+            var itself = $"/*/*/{nameof(MachinePartTests)}/{nameof(Without_any_watch_left_a_file_is_followed_without_one)}";
+            var inside = new ToolRunner(Environment.GetEnvironmentVariable("PATH")).Run("unshare", "--user", "--map-root-user", "--", "sh", "-c",
+                $"echo 0 >/proc/sys/user/max_inotify_instances && {Mark}=1 exec \"$0\" --filter-query '{itself}'", Environment.ProcessPath!);
+            Assert.True(inside.ExitCode == 0, inside.Output + inside.Reason);
+            return;
+        }
+
+        using (var watcher = new FileSystemWatcher(_root)) Assert.Throws<IOException>(() => watcher.EnableRaisingEvents = true);
+        var files = new ProtectedFiles(_root);
+        files.Write(MultipathFiles.PersistentJournal, "one");
+        var told = 0;
+        using (files.Watch(MultipathFiles.PersistentJournal, () => told++)) Assert.Equal(0, told);
+        files.Delete(MultipathFiles.PersistentJournal);
+        using (files.Watch(MultipathFiles.PersistentJournal, () => told++)) Assert.Equal(1, told);
+    }
+
+    [Fact]
     public void NetworkManager_is_asked_in_its_own_words()
     {
         var nmcli = Path.Combine(_root, "nmcli");
