@@ -25,10 +25,11 @@ public enum CarrierMode
 /// <param name="Networks">That lead to the relay, as far as the system says: interfaces, or more where the kernel has endpoints for several uplinks of one.</param>
 /// <param name="Reached">Of them, those on which the bond ever had a subflow: one that fails now and then is an outage, which the kernel would not cure.</param>
 /// <param name="Active">Of them, those on which the bond has a live subflow.</param>
-/// <param name="Possible">Those that the kernel has endpoints for; 0 if it may not be used, as it would lead over others than the user wants, or that cannot be seen.</param>
+/// <param name="Possible">Those that the kernel has endpoints for and could use now; 0 if it has none, that cannot be seen, or it may not be used.</param>
+/// <param name="IsForbidden">It may not be used: it would lead over networks that the user wants otherwise.</param>
 /// <param name="Kernel">Networks the kernel's connection uses now; 0 if there is none.</param>
 /// <param name="IsFallen">That connection is plain TCP: the peer, or something on the way, does not speak MPTCP.</param>
-internal readonly record struct CarrierFacts(int Networks, int Reached, int Active, int Possible, int Kernel, bool IsFallen);
+internal readonly record struct CarrierFacts(int Networks, int Reached, int Active, int Possible, bool IsForbidden, int Kernel, bool IsFallen);
 
 /// <summary>Decides what carries the bond. With <see cref="CarrierMode.Auto"/> that is the bond, which was measured to be better at everything it can do; where
 /// it stays on fewer networks than there are, both are tried side by side and the one that reaches more is kept.</summary>
@@ -42,6 +43,8 @@ internal sealed class CarrierPolicy
     public static readonly TimeSpan Again = TimeSpan.FromMinutes(5);
 
     private const string NotSetUp = "kernel MPTCP is not set up for several networks here",
+        Gone = "kernel MPTCP has no endpoint on a working network any more",
+        Forbidden = "kernel MPTCP would use networks that are not to be used so",
         Better = "it loses nothing and waits for nothing when a network fails; kernel MPTCP is taken where it reaches more networks";
 
     private readonly bool _isAvailable;
@@ -112,7 +115,8 @@ internal sealed class CarrierPolicy
         NextTimeout = Instant.Never;
         if (_mode == CarrierMode.Multipath) Carrier = Carrier.Multipath;
         else Decide(seen, now);
-        if (Reason is NotSetUp or Better) Reason = seen.Possible > 1 ? Better : NotSetUp;
+        if (Reason is NotSetUp or Better or Gone or Forbidden)
+            Reason = seen.IsForbidden ? Forbidden : seen.Possible > 1 ? Better : seen.Possible == 0 && Reason == Gone ? Gone : NotSetUp;
         HasChoice |= seen.Possible > 1 || Carrier == Carrier.Multipath;
         return before != (_stage, Carrier, Reason);
     }
@@ -128,7 +132,7 @@ internal sealed class CarrierPolicy
             case Stage.Comparing or Stage.Multipath when seen.Possible == 0:
                 // At once: bytes on a network that they were kept from are worse than none for a moment.
                 (_stage, Carrier, _since) = (Stage.Bond, Carrier.Bond, now);
-                Reason = "kernel MPTCP would use networks that are not to be used so";
+                Reason = seen.IsForbidden ? Forbidden : Gone;
                 break;
 
             case Stage.Multipath when seen.IsFallen:

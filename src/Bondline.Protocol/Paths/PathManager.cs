@@ -197,16 +197,20 @@ public sealed class PathManager
         var choices = _interfaces.Select(seen => (Seen: seen, Choice: _selection.Choose(seen, _interfaces, _relay))).ToList();
         var networks = choices.Where(each => each.Choice.IsPath).Select(each => _paths.GetValueOrDefault(each.Seen.Name)).ToList();
         var kernel = _paths.GetValueOrDefault(MultipathName)?.Subflows.Find(subflow => subflow.IsLive);
-        var possible = PossibleForKernel(choices, kernel);
+        var possible = PossibleForKernel(choices, kernel, out var isForbidden);
         return new(
-            Math.Max(networks.Count, possible), networks.Count(path => path is not null && (path.HasJoined || path.IsLive)), networks.Count(path => path is { IsLive: true }), possible,
+            Math.Max(networks.Count, possible), networks.Count(path => path is not null && (path.HasJoined || path.IsLive)), networks.Count(path => path is { IsLive: true }), possible, isForbidden,
             kernel is null ? 0 : Math.Max(1, kernel.Networks.Count), kernel is { IsFallen: true });
     }
 
     /// <summary>How many networks the kernel may spread a connection over: its endpoints, and the system's own way to the relay.</summary>
-    /// <returns>0 if one of them is not to be used like any other.</returns>
-    private int PossibleForKernel(List<(InterfaceView Seen, PathChoice Choice)> choices, ManagedSubflow? kernel)
+    /// <param name="choices">All interfaces, and what is to become of them.</param>
+    /// <param name="kernel">The kernel's connection, if there is one.</param>
+    /// <param name="isForbidden">One of them is not to be used like any other.</param>
+    /// <returns>0 also if it is forbidden.</returns>
+    private int PossibleForKernel(List<(InterfaceView Seen, PathChoice Choice)> choices, ManagedSubflow? kernel, out bool isForbidden)
     {
+        isForbidden = false;
         if (_kernelEndpoints is not { Count: > 0 } endpoints || _relay is not [var relay, ..] || relay.IsProxy) return 0;
         var leading = endpoints.Where(address => address.AddressFamily == relay.EndPoint.AddressFamily).Concat(kernel?.Networks ?? []).Distinct().ToList();
         var possible = 0;
@@ -216,7 +220,8 @@ public sealed class PathManager
             var addresses = leading.Count(seen.Addresses.Contains);
             if (isOwn && _paths.GetValueOrDefault(seen.Name)?.Local is { } first && !leading.Contains(first)) addresses++; // needs no endpoint
             if (addresses == 0 && !isOwn) continue;
-            if (choice.IsPath ? choice.Policy != SubflowPolicy.Normal : choice.Lost == SubflowReason.None) return 0;
+            isForbidden = choice.IsPath ? choice.Policy != SubflowPolicy.Normal : choice.Lost == SubflowReason.None;
+            if (isForbidden) return 0;
             if (choice.IsPath) possible += Math.Max(1, addresses);
         }
 

@@ -128,8 +128,41 @@ public sealed class CarrierTests
 
         var later = Carried();
         later.Handle(new PathObservation.PolicyChanged("wlan0", policy));
-        Assert.Equal(Carrier.Bond, later.Take<PathCommand.Carry>()[^1].Carrier);
+        var carry = later.Take<PathCommand.Carry>()[^1];
+        Assert.Equal((Carrier.Bond, "kernel MPTCP would use networks that are not to be used so"), (carry.Carrier, carry.Reason));
         Assert.Contains(later.Take<PathCommand.Close>(), close => close.Subflow == new SubflowId(2));
+    }
+
+    [Fact]
+    public void Endpoints_that_vanish_are_not_said_to_be_unwanted_and_the_reason_ends_when_they_are_back()
+    {
+        var world = Carried();
+        world.Handle(new PathObservation.KernelEndpoints([]));
+        var carry = world.Take<PathCommand.Carry>()[^1];
+        Assert.Equal((Carrier.Bond, "kernel MPTCP has no endpoint on a working network any more"), (carry.Carrier, carry.Reason));
+        foreach (var (path, subflow) in new[] { ("eth0", 3u), ("wlan0", 4u) }) world.Join(world.DialOf(path), subflow);
+        world.Handle(new PathObservation.KernelEndpoints([OverEthernet, OverWifi]));
+        carry = world.Take<PathCommand.Carry>()[^1];
+        Assert.Equal(Carrier.Bond, carry.Carrier);
+        Assert.StartsWith("it loses nothing and waits for nothing", carry.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Links_that_are_all_down_are_not_said_to_be_unwanted()
+    {
+        var world = Carried();
+        world.See([PathWorld.Ethernet with { HasCarrier = false }, PathWorld.Wifi with { HasCarrier = false }]);
+        Assert.Equal("kernel MPTCP has no endpoint on a working network any more", world.Take<PathCommand.Carry>()[^1].Reason);
+    }
+
+    [Fact]
+    public void A_network_that_is_wanted_again_is_not_said_to_be_unwanted()
+    {
+        var world = Carried();
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Backup));
+        foreach (var (path, subflow) in new[] { ("eth0", 3u), ("wlan0", 4u) }) world.Join(world.DialOf(path), subflow);
+        world.Handle(new PathObservation.PolicyChanged("wlan0", SubflowPolicy.Normal));
+        Assert.StartsWith("it loses nothing and waits for nothing", world.Take<PathCommand.Carry>()[^1].Reason, StringComparison.Ordinal);
     }
 
     [Fact]
