@@ -13,7 +13,7 @@ internal enum AttemptOutcome
     /// <summary>The peer, or something in its name, said no (a reset).</summary>
     Refused,
 
-    /// <summary>No route, or a router said that there is none.</summary>
+    /// <summary>No route, or a router or a firewall said that there is none for this (ICMP).</summary>
     Unreachable,
 
     /// <summary>No answer within the time.</summary>
@@ -73,7 +73,7 @@ internal sealed record MptcpAttempt(AttemptOutcome Outcome, TimeSpan Time, bool 
     {
         SocketError.ConnectionRefused or SocketError.ConnectionReset => AttemptOutcome.Refused,
         SocketError.TimedOut => AttemptOutcome.Silent,
-        SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.NetworkDown or SocketError.AccessDenied => AttemptOutcome.Unreachable,
+        SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.NetworkDown or SocketError.AccessDenied or SocketError.ProtocolOption => AttemptOutcome.Unreachable,
         _ => AttemptOutcome.Failed,
     };
 

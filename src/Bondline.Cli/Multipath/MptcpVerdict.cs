@@ -58,6 +58,7 @@ internal sealed record MptcpVerdict(MptcpWay Way, MptcpAttempt Plain, MptcpAttem
         MptcpVerdictKind.Stripped when Multipath.Fallback == MultipathFallback.AfterHandshake => "Both ends agreed, then the option was missing: something on the way takes it out.",
         MptcpVerdictKind.Stripped => "The same address answers with MPTCP over another network, so something on this way takes the option out.",
         MptcpVerdictKind.Blackholed when Multipath.Outcome == AttemptOutcome.Refused => "Requests with the MPTCP option are refused, those without pass: something on the way objects to it.",
+        MptcpVerdictKind.Blackholed when Multipath.Outcome == AttemptOutcome.Unreachable => "Requests with the MPTCP option are answered with \"unreachable\", those without pass: a firewall on this machine or on the way objects to it.",
         MptcpVerdictKind.Blackholed => "Requests with the MPTCP option get no answer, those without do: something on the way drops them.",
         MptcpVerdictKind.Blocked => Plain.Outcome switch
         {
@@ -65,13 +66,20 @@ internal sealed record MptcpVerdict(MptcpWay Way, MptcpAttempt Plain, MptcpAttem
             AttemptOutcome.Unreachable => $"There is no way to it over this network: {Plain.Error}.",
             AttemptOutcome.Silent when !Way.HasRoute => "There is no answer, with or without MPTCP: this network has no route there.",
             AttemptOutcome.Silent => "There is no answer, with or without MPTCP.",
-            _ => $"It could not be tried: {Plain.Error}.",
+            _ => $"It could not be tried: {Plain.Error ?? Multipath.Error}.",
         },
         _ => "This machine does not ask for MPTCP now, because requests for it vanished before (blackhole mode). That ends by itself; writing net.mptcp.blackhole_timeout as root ends it at once.",
     };
 
     /// <summary>The times, as "tcp 12.1 ms, mptcp no answer".</summary>
-    public string Times => $"tcp {Result(Plain)}, mptcp {(Multipath is { IsConnected: true, IsMultipath: false } ? $"{Result(Multipath)} as plain TCP" : Result(Multipath))}";
+    public string Times => $"tcp {Result(Plain)}, mptcp {ResultOfMultipath}";
+
+    private string ResultOfMultipath => Multipath.Outcome switch
+    {
+        AttemptOutcome.Connected when !Multipath.IsMultipath => $"{Result(Multipath)} as plain TCP",
+        AttemptOutcome.Unreachable when Plain.IsConnected => "rejected", // there is a route
+        _ => Result(Multipath),
+    };
 
     /// <summary>What follows from one interface's attempts alone.</summary>
     public static MptcpVerdictKind Judge(MptcpAttempt plain, MptcpAttempt multipath)
@@ -87,7 +95,7 @@ internal sealed record MptcpVerdict(MptcpWay Way, MptcpAttempt Plain, MptcpAttem
             };
         }
 
-        return plain.IsConnected && multipath.Outcome is AttemptOutcome.Silent or AttemptOutcome.Refused ? MptcpVerdictKind.Blackholed : MptcpVerdictKind.Blocked;
+        return plain.IsConnected && multipath.Outcome is AttemptOutcome.Silent or AttemptOutcome.Refused or AttemptOutcome.Unreachable ? MptcpVerdictKind.Blackholed : MptcpVerdictKind.Blocked;
     }
 
     /// <summary>What follows from all together: where one address answers with MPTCP over one interface, it would over the others.</summary>

@@ -34,6 +34,7 @@ public sealed class MptcpVerdictTests
     {
         Assert.Equal("blackholed", Verdict(Connected, Silent).Word);
         Assert.Equal("blackholed", Verdict(Connected, Refused).Word);
+        Assert.Equal("blackholed", Verdict(Connected, Unreachable).Word); // a firewall's ICMP
         Assert.Equal("blocked", Verdict(Silent, Silent).Word);
         Assert.Equal("blocked", Verdict(Refused, Refused).Word);
         Assert.Equal("blocked", Verdict(Refused, Silent).Word);
@@ -58,6 +59,10 @@ public sealed class MptcpVerdictTests
     {
         Assert.Equal("tcp 12.0 ms, mptcp no answer in 0.0 s", Verdict(Connected, Silent).Times);
         Assert.Equal("tcp 12.0 ms, mptcp 12.0 ms as plain TCP", Verdict(Connected, Connected).Times);
+        Assert.Equal("tcp 12.0 ms, mptcp rejected", Verdict(Connected, Unreachable).Times);
+        Assert.Contains("those without pass: a firewall", Verdict(Connected, Unreachable).Sentence, StringComparison.Ordinal);
+        Assert.Equal("tcp no route, mptcp no route", Verdict(Unreachable, Unreachable).Times);
+        Assert.Equal("It could not be tried: no socket.", Verdict(Connected, Attempt(AttemptOutcome.Failed) with { Error = "no socket" }).Sentence);
         Assert.Contains("nobody can tell which", Verdict(Connected, Connected).Sentence, StringComparison.Ordinal);
         Assert.Contains("No route to host", Verdict(Unreachable, Unreachable).Sentence, StringComparison.Ordinal);
         Assert.Contains("has no route there", (Verdict(Silent, Silent) with { Way = new("eth5", "eth5", Here, HasRoute: false) }).Sentence, StringComparison.Ordinal);
