@@ -10,6 +10,7 @@ namespace Bondline.Cli;
 internal sealed class MultipathProgram(CommandHost host)
 {
     private const int NoEntry = 2; // ENOENT
+    private const string Answered = "in another bondline run already, which makes its sockets";
 
     /// <summary>What was used is said at its end, and this process waits for it. False: it takes this process's place, and nothing stands between it and whoever started it.</summary>
     public required bool IsReported { get; init; }
@@ -39,9 +40,9 @@ internal sealed class MultipathProgram(CommandHost host)
         string? obstacle = null;
         var isAnswered = SocketFilter.IsAnswered;
         using var watch = isAnswered ? null : TryWatch(path, out obstacle);
-        if (isAnswered && IsReported) Say($"bondline run: {program} is in another bondline run already, which makes its sockets.");
+        if (isAnswered && IsReported) Say($"bondline run: {program} is {Answered}.");
         if (obstacle is not null) Say($"warning: {program} runs with plain TCP: {obstacle}");
-        return IsReported ? Accompany(program, path, arguments, watch, before) : throw NotStarted(program, OnThread(watch, () => NativeProgram.Become(path, arguments, IgnoresBrokenPipe)));
+        return IsReported ? Accompany(program, path, arguments, watch, isAnswered ? $"it is {Answered}" : obstacle, before) : throw NotStarted(program, OnThread(watch, () => NativeProgram.Become(path, arguments, IgnoresBrokenPipe)));
     }
 
     private SocketWatch? TryWatch(byte[] path, out string? obstacle)
@@ -57,7 +58,7 @@ internal sealed class MultipathProgram(CommandHost host)
         }
     }
 
-    private int Accompany(string program, byte[] path, IReadOnlyList<byte[]> arguments, SocketWatch? watch, MultipathCounters? before)
+    private int Accompany(string program, byte[] path, IReadOnlyList<byte[]> arguments, SocketWatch? watch, string? obstacle, MultipathCounters? before)
     {
         ProgramEnd end;
         ChildProcess.Expect();
@@ -70,7 +71,8 @@ internal sealed class MultipathProgram(CommandHost host)
             InheritedState.LetGo();
             end = ChildProcess.Wait(process);
         }
-        if (watch is not null) Say(new ProgramReport(IsJson).Write(Path.GetFileName(program), end.ExitCode, watch.Counts(), Since(before)));
+        // An obstacle was said at the start; but whoever reads objects waits for this one.
+        if (watch is not null || IsJson) Say(new ProgramReport(IsJson).Write(Path.GetFileName(program), end.ExitCode, watch?.Counts(), Since(before), obstacle));
         if (end.Signal != 0) ChildProcess.EndBy(end.Signal);
         return end.ExitCode;
     }

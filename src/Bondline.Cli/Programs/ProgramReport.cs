@@ -17,7 +17,8 @@ internal sealed class ProgramReport(bool isJson)
     /// <param name="exitCode">What it ended with.</param>
     /// <param name="answers">How its sockets were made; null if nobody knows.</param>
     /// <param name="counted">What its network namespace counted meanwhile; null if the kernel does not say.</param>
-    public string Write(string program, int exitCode, AnswerCounts? answers, MultipathCounters? counted)
+    /// <param name="obstacle">Why they were not made by this process, a clause; null if they were.</param>
+    public string Write(string program, int exitCode, AnswerCounts? answers, MultipathCounters? counted, string? obstacle = null)
     {
         var use = counted is null ? null : MultipathUse.Of(counted);
         var unused = answers is { Multipath: > 0 } && use is { Made: > 0, JoinsAsked: 0 } ? UsableInterfaces() : [];
@@ -26,7 +27,7 @@ internal sealed class ProgramReport(bool isJson)
         {
             return JsonSerializer.Serialize(
                 new ProgramLine(
-                    "run", program, exitCode, answers?.Multipath, answers?.Plain, answers is { Plain: > 0 } some ? Reasons(some) : null,
+                    "run", program, exitCode, obstacle, answers?.Multipath, answers?.Plain, answers is { Plain: > 0 } some ? Reasons(some) : null,
                     use?.Made, use?.FellBack, use?.Joins, use?.Taken, use?.TakenFellBack, use?.TakenJoins, hints.Count > 0 ? hints : null),
                 ProgramJson.Lines.ProgramLine);
         }
@@ -96,6 +97,7 @@ internal sealed class ProgramReport(bool isJson)
 /// <param name="Event">Always <c>run</c>.</param>
 /// <param name="Program">The program's name.</param>
 /// <param name="ExitCode">128 and the signal's number if one ended it.</param>
+/// <param name="Obstacle">Why this process did not make the program's sockets, so that they are plain TCP or another process's business, for people.</param>
 /// <param name="MultipathSockets">TCP sockets of the program, with all that came of it, that were MPTCP sockets.</param>
 /// <param name="PlainSockets">Those that were not.</param>
 /// <param name="PlainReasons">Why, for people.</param>
@@ -107,7 +109,7 @@ internal sealed class ProgramReport(bool isJson)
 /// <param name="SubflowsTaken">Further subflows of the connections taken.</param>
 /// <param name="Hints">What would make it better, for people.</param>
 internal sealed record ProgramLine(
-    string Event, string Program, int ExitCode, long? MultipathSockets, long? PlainSockets, IReadOnlyList<string>? PlainReasons,
+    string Event, string Program, int ExitCode, string? Obstacle, long? MultipathSockets, long? PlainSockets, IReadOnlyList<string>? PlainReasons,
     long? Connections, long? FellBack, long? Subflows, long? ConnectionsTaken, long? TakenFellBack, long? SubflowsTaken, IReadOnlyList<string>? Hints);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

@@ -35,6 +35,9 @@ public sealed class ProgramReportTests
             """{"event":"run","program":"curl","exitCode":7,"multipathSockets":3,"plainSockets":1,"plainReasons":["1 as another user"],"connections":2,"fellBack":1,"subflows":4,"connectionsTaken":1,"takenFellBack":0,"subflowsTaken":0}""",
             Write(true, new AnswerCounts { Multipath = 3, OtherUser = 1 }, "MPCapableSYNTX MPCapableSYNACKRX MPCapableFallbackSYNACK MPJoinSynTx MPJoinSynAckRx MPCapableACKRX", "3 2 1 5 4 1"));
         Assert.Equal("""{"event":"run","program":"curl","exitCode":7}""", Write(true, null, null, ""));
+        Assert.Equal(
+            """{"event":"run","program":"curl","exitCode":7,"obstacle":"MPTCP is off","connections":0,"fellBack":0,"subflows":0,"connectionsTaken":0,"takenFellBack":0,"subflowsTaken":0}""",
+            new ProgramReport(isJson: true).Write("curl", 7, answers: null, MultipathCounters.Parse("MPTcpExt: MPCapableSYNTX\nMPTcpExt: 0\n"), "MPTCP is off"));
     }
 
     private static string Write(bool isJson, AnswerCounts? answers, string? names, string numbers) =>
