@@ -25,12 +25,30 @@ internal static class MptcpStatusCommand
         var system = host.Multipath();
         IReadOnlyList<NetworkInterfaceState> interfaces;
         using (var watch = system.WatchInterfaces()) interfaces = await watch.NextAsync(stop);
-        var journal = MultipathJournal.OfNamespace(system);
+        List<Advice> unreadable = [];
+        var journal = TryRead(() => MultipathJournal.OfNamespace(system), unreadable);
+        var persistent = TryRead(() => MultipathJournal.Persistent(system), unreadable);
         var status = MultipathStatus.Make(system.ReadFacts(interfaces), []);
-        var view = MultipathStatusLine.From(status, Environment.OSVersion.Version.ToString(3), journal.Exists, MultipathJournal.Persistent(system).Changes.Count > 0);
+        // A file that says nothing is there all the same, and so something was enabled.
+        var view = MultipathStatusLine.From(
+            status with { Advice = [.. unreadable, .. status.Advice] }, Environment.OSVersion.Version.ToString(3),
+            isEnabledByBondline: journal is not { Exists: false }, isPersistent: persistent is not { Changes.Count: 0 });
         if (isJson) await host.Output.WriteLineAsync(JsonSerializer.Serialize(view, MultipathStatusJson.Lines.MultipathStatusLine));
         else Print(host.Output, view);
         return view.Code is null ? ExitCode.Success : ErrorTable.ExitCodeOf(view.Code);
+    }
+
+    private static MultipathJournal? TryRead(Func<MultipathJournal> read, List<Advice> unreadable)
+    {
+        try
+        {
+            return read();
+        }
+        catch (CommandException why)
+        {
+            unreadable.Add(new($"{why.Message} ({why.Code}){(why.Next is null ? "" : $": {char.ToLowerInvariant(why.Next[0])}{why.Next[1..]}")}"));
+            return null;
+        }
     }
 
     private static void Print(TextWriter output, MultipathStatusLine view)

@@ -187,6 +187,30 @@ public sealed class MptcpSetupCommandTests
         Assert.Equal(0, _machine.Steps);
     }
 
+    [Fact]
+    public async Task Status_shows_everything_beside_a_damaged_journal_and_names_it()
+    {
+        await new MultipathEnabling(_machine).EnableAsync([], isPersistent: false, isDryRun: false, new Silent(), CancellationToken.None);
+        var path = MultipathFiles.JournalOf(_machine.NamespaceName);
+        _machine.SetFile(path, "{");
+        _machine.SetFile(MultipathFiles.PersistentJournal, "[]");
+        await using var host = new TestHost { Machine = _machine };
+        Assert.Equal(0, await host.RunAsync("mptcp", "status")); // its own verdict
+        Assert.Contains("Multipath works from here: new connections use eth0 and wlan0", host.Output, StringComparison.Ordinal);
+        Assert.Contains($"Advice\n  - {path} does not say what was changed", host.Output, StringComparison.Ordinal);
+        Assert.Contains($"then delete {path}.\n", host.Output, StringComparison.Ordinal);
+        Assert.Contains($"  - {MultipathFiles.PersistentJournal} does not say what was changed", host.Output, StringComparison.Ordinal);
+        Assert.Contains("10.3.0.2", host.Output, StringComparison.Ordinal);
+        Assert.Empty(host.Error);
+        _machine.Set("net.mptcp.enabled", "0");
+        await using var user = new TestHost { Machine = _machine };
+        Assert.Equal(1, await user.RunAsync("mptcp", "status", "--json"));
+        var line = JsonDocument.Parse(user.Output).RootElement;
+        Assert.Equal("mptcp-off", line.GetProperty("code").GetString());
+        Assert.Contains("(data-unusable)", line.GetProperty("advice")[0].GetProperty("text").GetString(), StringComparison.Ordinal);
+        Assert.True(line.GetProperty("isEnabledByBondline").GetBoolean());
+    }
+
     private sealed class Silent : IMultipathReport
     {
         public void Changing(MultipathChange change) { }
