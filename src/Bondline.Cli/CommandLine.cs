@@ -84,6 +84,7 @@ internal static class CommandLine
     {
         public override int Invoke(ParseResult line)
         {
+            CommonOptions.Stats.Hidden = !CommonOptions.HasStatistics(line.CommandResult.Command);
             var result = inner.Invoke(line);
             var output = line.InvocationConfiguration.Output;
             var examples = Examples.Of(line.CommandResult.Command);

@@ -35,6 +35,20 @@ public sealed partial class HelpTests
         Assert.Contains("bondline http 3000 --name shop", asked.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("run", false)]
+    [InlineData("mptcp", false)]
+    [InlineData("mptcp endpoint add", false)]
+    [InlineData("http", true)]
+    [InlineData("relay", true)]
+    public async Task Statistics_are_offered_only_where_there_are_some(string command, bool has)
+    {
+        await using var host = new TestHost();
+        Assert.Equal(0, await host.RunAsync([.. command.Split(' '), "--help"]));
+        Assert.Equal(has, host.Output.Contains("--stats", StringComparison.Ordinal));
+        Assert.Contains("--json", host.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Help_without_a_topic_names_every_error_code()
     {

@@ -12,13 +12,20 @@ internal static class CommonOptions
         Recursive = true,
     };
 
-    public static Option<bool> Json { get; } = new("--json") { Description = "Print one JSON object a line on standard output and nothing else there.", Recursive = true };
+    public static Option<bool> Json { get; } = new("--json") { Description = "Print one JSON object a line on standard output and nothing else there; \"run\" prints its one on standard error.", Recursive = true };
 
     public static Option<bool> Stats { get; } = new("--stats") { Description = "Print statistics every second.", Recursive = true };
 
     public static Option<bool> Quiet { get; } = new("--quiet") { Description = "Print results and errors only.", Recursive = true };
 
     public static Option<bool> Verbose { get; } = new("--verbose") { Description = "Say more about what happens.", Recursive = true };
+
+    /// <summary>Whether <see cref="Stats"/> does anything in a command.</summary>
+    public static bool HasStatistics(Command command)
+    {
+        ArgumentNullException.ThrowIfNull(command);
+        return command.Name is not ("run" or "mptcp") && command.Parents.OfType<Command>().All(HasStatistics);
+    }
 
     public static IReadOnlyList<Option> All { get; } = [Relay, Json, Stats, Quiet, Verbose];
 }

@@ -10,7 +10,7 @@ internal static class MptcpStatusCommand
 {
     public static Command Create(CommandHost host)
     {
-        var command = new Command("status", "Show whether MPTCP would use several networks from here, and what is missing. Exits with 0 only if it would.");
+        var command = new Command("status", "Show whether MPTCP would use several networks from here, and what is missing. Exits with 0 if it would, or if mptcpd decides that.");
         command.SetAction(async (line, stop) =>
         {
             var code = ExitCode.Success;
@@ -78,7 +78,7 @@ internal static class MptcpStatusCommand
     {
         null when view.Networks.Count > 1 => $"Multipath works from here: new connections use {string.Join(" and ", view.Networks)}, if the other end has MPTCP too.",
         null => "mptcpd decides for each connection which networks it uses.",
-        "mptcp-missing" => "This kernel has no MPTCP, or hides it from this program (mptcp-missing): it takes Linux 5.6 or later, built with CONFIG_MPTCP.",
+        "mptcp-missing" => "This kernel has no MPTCP, or hides it from this program (mptcp-missing): it takes Linux 5.7 or later, built with CONFIG_MPTCP.",
         "mptcp-off" => "MPTCP is switched off (mptcp-off): no connection uses it.",
         var code => $"MPTCP is on, but would use one network only ({code}).",
     } + (view.IsEnabledByBondline ? $" Enabled by bondline{(view.IsPersistent ? ", over restarts too" : "")}." : view.IsPersistent ? " Enabled by bondline when the machine starts." : "");
