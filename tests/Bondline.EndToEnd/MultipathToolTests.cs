@@ -143,6 +143,40 @@ public sealed partial class MultipathToolTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_connection_with_as_many_subflows_as_the_kernel_allows_shows_all_of_them()
+    {
+        (await LabProcess.RunAsync(Network.Relay, "ip", ["mptcp", "limits", "set", "subflows", $"{MultipathLimits.Max}"])).ThrowIfFailed("ip mptcp limits");
+        await MptcpAsync($"limits set subflows {MultipathLimits.Max}");
+        for (var i = 1; i <= MultipathLimits.Max; i++)
+        {
+            await IpAsync($"address add 10.77.1.{100 + i}/24 dev eth0");
+            await IpAsync($"mptcp endpoint add 10.77.1.{100 + i} dev eth0 subflow");
+        }
+
+        using var listener = Listen(7100, isMultipath: true);
+        using var near = Connect(7100);
+        using var far = await listener.AcceptAsync();
+        using var enough = new CancellationTokenSource(Limit);
+        var seen = MultipathSocket.Subflows(far);
+        for (; seen.Count < 1 + MultipathLimits.Max; seen = MultipathSocket.Subflows(far))
+        {
+            Assert.False(enough.IsCancellationRequested, $"{seen.Count} subflows are seen of those here: {await InLaptopAsync("ss", "-Htna")}");
+            await EchoAsync(near, far);
+        }
+
+        Assert.Equal(
+            [$"{Network["eth0"].LaptopAddress}", .. Enumerable.Range(101, MultipathLimits.Max).Select(last => $"10.77.1.{last}")],
+            seen.Select(subflow => $"{subflow.Remote.Address}").OrderBy(address => address.Length).ThenBy(address => address, StringComparer.Ordinal));
+        await IpAsync("address delete 10.77.1.108/24 dev eth0");
+        await MptcpAsync("endpoint delete 10.77.1.108");
+        while (MultipathSocket.Subflows(far).Any(subflow => subflow.Remote.Address.Equals(IPAddress.Parse("10.77.1.108"))))
+        {
+            Assert.False(enough.IsCancellationRequested, "a subflow that was closed is seen");
+            await EchoAsync(near, far);
+        }
+    }
+
+    [Fact]
     public async Task Check_tells_apart_what_stands_in_the_way()
     {
         using var speaker = Listen(7100, isMultipath: true);

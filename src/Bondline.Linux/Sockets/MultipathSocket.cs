@@ -13,7 +13,8 @@ public static partial class MultipathSocket
     private const int SolSocket = 1, ReuseAddress = 2;
     private const int NoSignal = 0x4000, DoNotWait = 0x40;
     private const int IsMultipathOption = 43, SubflowInfoOption = 2, SubflowAddressesOption = 3;
-    private const int SubflowHeaderLength = 16, AddressLength = 128, MaxSubflows = 8;
+    private const int SubflowHeaderLength = 16, AddressLength = 128;
+    private const int MaxSubflows = 1 + MultipathLimits.Max; // the limit is of those beside the first one
     private const int StateLength = 8; // of struct tcp_info, which begins with tcpi_state; the kernel copies no more than is asked for
     private const byte Established = 1;
 
