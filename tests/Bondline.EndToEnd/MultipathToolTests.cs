@@ -184,6 +184,8 @@ public sealed partial class MultipathToolTests : IAsyncLifetime
         await SysctlAsync("net.mptcp.syn_retrans_before_tcp_fallback=1"); // so that an attempt ends after 1.8 s
         await FilterAsync("iifname r-wlan0 tcp flags syn reset tcp option mptcp; iifname r-usb0 tcp option mptcp exists drop");
         Assert.Equal(["eth0 mptcp", "usb0 blackholed", "wlan0 stripped"], await CheckAsync(7100));
+        await FilterAsync("iifname r-usb0 tcp option mptcp exists reject with icmpx type admin-prohibited; iifname r-wlan0 tcp option mptcp exists reject with icmpx type port-unreachable");
+        Assert.Equal(["eth0 mptcp", "usb0 blackholed", "wlan0 blackholed"], await CheckAsync(7100));
         await FilterAsync("iifname r-wlan0 tcp dport 7101 drop");
         Assert.Equal(["eth0 fallback", "usb0 fallback", "wlan0 blocked"], await CheckAsync(7101));
         Assert.Equal(["eth0 blocked", "usb0 blocked", "wlan0 blocked"], await CheckAsync(9));
