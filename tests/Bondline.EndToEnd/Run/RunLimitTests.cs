@@ -33,6 +33,15 @@ public sealed class RunLimitTests(RunWorld world) : IClassFixture<RunWorld>
             var result = await world.RunAsync(["run", "--", "sh", "-c", $"curl -s {world.Url}; exit 3"]);
             Assert.Equal((3, "over TCP\n"), (result.ExitCode, result.Output));
             Assert.Equal("warning: sh runs with plain TCP: MPTCP is switched off here; \"sudo bondline mptcp enable\" switches it on\n", result.Error);
+
+            // Whoever reads objects waits for the one at the end.
+            result = await world.RunAsync(["run", "--json", "--", "sh", "-c", $"curl -s {world.Url}; exit 3"]);
+            Assert.Equal((3, "over TCP\n"), (result.ExitCode, result.Output));
+            var report = RunWorld.Report(result);
+            Assert.Equal(("sh", 3), (report.GetProperty("program").GetString(), report.GetProperty("exitCode").GetInt32()));
+            Assert.Equal("MPTCP is switched off here; \"sudo bondline mptcp enable\" switches it on", report.GetProperty("obstacle").GetString());
+            Assert.False(report.TryGetProperty("multipathSockets", out _));
+            Assert.EndsWith("}\n", result.Error, StringComparison.Ordinal);
         }
         finally
         {
@@ -83,6 +92,9 @@ public sealed class RunLimitTests(RunWorld world) : IClassFixture<RunWorld>
         Assert.Equal("over MPTCP\n", result.Output);
         Assert.DoesNotContain("warning", result.Error, StringComparison.Ordinal);
         Assert.StartsWith("bondline run: curl is in another bondline run already, which makes its sockets.\n", result.Error, StringComparison.Ordinal);
+        Assert.False(RunWorld.Report(result).TryGetProperty("obstacle", out _)); // of the outer one
+        result = await world.RunAsync(["run", "--quiet", "--", world.Bondline, "run", "--json", "--", "curl", "-s", world.Url]);
+        Assert.Equal("it is in another bondline run already, which makes its sockets", RunWorld.Report(result).GetProperty("obstacle").GetString());
     }
 
     [Fact]
