@@ -72,7 +72,7 @@ internal static class Examples
         { Name: "status" } =>
         [
             "bondline mptcp status                             in words, each with the command that mends it",
-            "bondline mptcp status --json                      one object, for scripts; exits with 0 only if it works",
+            "bondline mptcp status --json                      one object, for scripts; exits with 0 if it works or mptcpd decides",
         ],
         { Name: "enable" } =>
         [
