@@ -12,7 +12,7 @@ public static class MultipathConnectionQuery
     {
         using var exchange = new NetlinkExchange(NetlinkProtocol.SocketDiagnostics);
         var multipath = Ask(exchange, SocketQuery.Multipath, localPort, isKept: null)
-            ?? throw new MultipathException(MultipathFailure.NotSupported, "this kernel does not show MPTCP sockets (sock_diag)");
+            ?? throw new MultipathException(new MultipathSettings().Exist ? MultipathFailure.CommandUnknown : MultipathFailure.NotSupported, "this kernel does not show MPTCP sockets (sock_diag)");
         if (multipath.Count == 0) return [];
         // A server may have many sockets that are no subflows.
         var inodes = multipath.Select(socket => socket.Inode).ToHashSet();
