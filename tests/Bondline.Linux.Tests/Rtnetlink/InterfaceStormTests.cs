@@ -31,7 +31,7 @@ public sealed class InterfaceStormTests : IDisposable
         for (var storm = 1; storm <= Storms; storm++)
         {
             var storming = ChangeAsync(Storm(storm));
-            while (!storming.IsCompleted || seen != Fresh())
+            while (!storming.IsCompleted || seen != await FreshAsync())
             {
                 if (storming.IsCompleted) await next.WaitAsync(Patience);
                 else await Task.WhenAny(next, storming).WaitAsync(Patience);
@@ -78,11 +78,11 @@ public sealed class InterfaceStormTests : IDisposable
         Assert.True(ip.ExitCode == 0, said);
     }
 
-    private string Fresh() => _space.Run(() =>
+    private async Task<string> FreshAsync()
     {
-        using var monitor = new InterfaceMonitor(() => NetlinkSocket.Open(NetlinkProtocol.Route, NetlinkSocket.InterfaceGroups));
-        return Describe(monitor.NextAsync(CancellationToken.None).AsTask().GetAwaiter().GetResult());
-    });
+        using var monitor = _space.Run(() => new InterfaceMonitor());
+        return Describe(await monitor.NextAsync(CancellationToken.None).AsTask().WaitAsync(Patience));
+    }
 
     private static string Describe(IReadOnlyList<NetworkInterfaceState> picture)
     {
