@@ -51,6 +51,23 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
         }
     }
 
+    public void Ready() => _ready.TrySetResult();
+
+    public void Following(MultipathPlan plan, IEnumerable<Advice> advice)
+    {
+        foreach (var each in plan.Notes) note($"kernel MPTCP: {each}");
+    }
+
+    public void Changing(MultipathChange change) => note($"kernel MPTCP: {change.Command}");
+
+    public void Remark(MultipathChange change, string remark) => note($"kernel MPTCP: {remark}");
+
+    public void Added(string interfaceName, EndpointPlace place) => note($"kernel MPTCP may use {interfaceName} ({place.Address})");
+
+    public void Deleted(string interfaceName, EndpointPlace place, LeftOut why) => note($"kernel MPTCP leaves {interfaceName} ({place.Address}): {why.Detail}");
+
+    public void Failed(CommandException why) => note($"kernel MPTCP: {ErrorReport.Line(why.Code, why.Message, why.Next)}");
+
     private async Task FollowAsync(bool isAskedFor, CancellationToken stop)
     {
         try
@@ -71,21 +88,4 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
             if (isAskedFor) new MultipathEnabling(system).Leave(Environment.ProcessId);
         }
     }
-
-    public void Ready() => _ready.TrySetResult();
-
-    public void Following(MultipathPlan plan, IEnumerable<Advice> advice)
-    {
-        foreach (var each in plan.Notes) note($"kernel MPTCP: {each}");
-    }
-
-    public void Changing(MultipathChange change) => note($"kernel MPTCP: {change.Command}");
-
-    public void Remark(MultipathChange change, string remark) => note($"kernel MPTCP: {remark}");
-
-    public void Added(string interfaceName, EndpointPlace place) => note($"kernel MPTCP may use {interfaceName} ({place.Address})");
-
-    public void Deleted(string interfaceName, EndpointPlace place, LeftOut why) => note($"kernel MPTCP leaves {interfaceName} ({place.Address}): {why.Detail}");
-
-    public void Failed(CommandException why) => note($"kernel MPTCP: {ErrorReport.Line(why.Code, why.Message, why.Next)}");
 }
