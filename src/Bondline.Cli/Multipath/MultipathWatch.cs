@@ -115,6 +115,8 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
             else if (command is EndpointCommand.Delete { IsReplaced: true } delete) Delete(delete, plan, picture, journal);
         }
 
+        var known = picture.Select(state => state.Link.Index).Concat((facts.Endpoints ?? []).Select(endpoint => endpoint.InterfaceIndex)).ToHashSet();
+        foreach (var gone in _interfaceNames.Keys.Except(known).ToList()) _interfaceNames.Remove(gone);
         return true;
     }
 

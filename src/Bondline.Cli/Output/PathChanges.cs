@@ -7,12 +7,16 @@ namespace Bondline.Cli;
 /// <summary>Which reports of a path say something new: its state, the reason or its policy changed, or what kernel MPTCP leads over; not only its round-trip time.</summary>
 internal sealed class PathChanges
 {
+    // Containers' interfaces come and go for as long as the agent runs. Whoever is forgotten is news once more when it changes.
+    private const int MaxPaths = 256;
+
     private readonly ConcurrentDictionary<string, (PathState State, string? Reason, SubflowPolicy Policy, string? Over)> _last = new();
 
     public bool IsNews(PathReport path)
     {
         var seen = (path.State, path.Reason, path.Policy, path.Path == PathManager.MultipathName ? path.Detail : null);
         if (_last.TryGetValue(path.Path, out var before) && before == seen) return false;
+        if (_last.Count >= MaxPaths) _last.Clear();
         _last[path.Path] = seen;
         return true;
     }

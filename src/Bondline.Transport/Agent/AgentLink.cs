@@ -442,9 +442,15 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
             _ => PathState.LeftOut,
         };
         var rtt = _dialer.Bond?.Driver.Pumps.LastOrDefault(pump => pump.Path == report.Path)?.Subflow.SmoothedRtt;
-        var medium = _interfaces.FirstOrDefault(seen => seen.Name == report.Path) is { } found ? _options.Platform.MediumOf(found) : _reports.GetValueOrDefault(report.Path)?.Medium ?? default;
+        var found = _interfaces.FirstOrDefault(seen => seen.Name == report.Path);
+        var medium = found is not null ? _options.Platform.MediumOf(found) : _reports.GetValueOrDefault(report.Path)?.Medium ?? default;
         var shown = new PathReport(report.Path, state, report.Reason, detail, rtt) { Medium = medium, Policy = report.Policy };
-        lock (_reportsGate) _reports[report.Path] = shown;
+        lock (_reportsGate)
+        {
+            if (found is null && report.Path != PathManager.MultipathName) _reports.Remove(report.Path);
+            else _reports[report.Path] = shown;
+        }
+
         PathChanged?.Invoke(shown);
     }
 
