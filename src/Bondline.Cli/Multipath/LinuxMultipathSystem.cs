@@ -189,7 +189,17 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
 
     private sealed class Watch(InterfaceMonitor monitor) : IInterfaceWatch
     {
-        public ValueTask<IReadOnlyList<NetworkInterfaceState>> NextAsync(CancellationToken stop) => monitor.NextAsync(stop);
+        public async ValueTask<IReadOnlyList<NetworkInterfaceState>> NextAsync(CancellationToken stop)
+        {
+            try
+            {
+                return await monitor.NextAsync(stop);
+            }
+            catch (Exception refused) when (refused is SocketException or Win32Exception or NetlinkFormatException)
+            {
+                throw new CommandException("kernel-refused", $"the kernel does not tell of the interfaces: {refused.Message.TrimEnd('.')}", "What is set up stays as it is; start it again");
+            }
+        }
 
         public void Dispose() => monitor.Dispose();
     }
