@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Bondline.Lab;
+using Bondline.Linux;
 
 namespace Bondline.Benchmarks;
 
@@ -67,9 +69,10 @@ internal static class AgainstSsh
     private static async Task<double> RequestsAsync(int port, TimeSpan length) => (await Wrk.RunAsync(port, Connections, length)).Rate;
 
     /// <summary>One visitor's bytes over a TCP tunnel, in MB/s.</summary>
-    internal static Task<double> BulkAsync(int port, bool isUpload, TimeSpan length) => Task.Run(() =>
+    /// <exception cref="LabException">The kernel has no MPTCP.</exception>
+    internal static Task<double> BulkAsync(int port, bool isUpload, TimeSpan length, bool isMultipath = false) => Task.Run(() =>
     {
-        using var visitor = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        using var visitor = CreateSocket(isMultipath);
         visitor.Connect(IPAddress.Loopback, port);
         var block = new byte[BlockBytes];
         var watch = Stopwatch.StartNew();
@@ -85,6 +88,10 @@ internal static class AgainstSsh
 
         return (moved - before) / 1e6 / (watch.Elapsed - WarmUp).TotalSeconds;
     });
+
+    private static Socket CreateSocket(bool isMultipath) => isMultipath
+        ? MultipathSocket.TryCreate(AddressFamily.InterNetwork) ?? throw new LabException("This kernel has no sockets of MPTCP.")
+        : new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
     /// <summary>What one measurement of each said, and the cores that ours took.</summary>
     public readonly record struct Pair(double Ours, double Ssh, double RelayCores, double AgentCores)
@@ -133,12 +140,13 @@ internal static class AgainstSsh
     /// <summary>A local service that sends, or takes, without end.</summary>
     internal sealed class BulkService : IDisposable
     {
-        private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        private readonly Socket _listener;
         private readonly bool _isSource;
 
-        public BulkService(bool isSource)
+        /// <exception cref="LabException">The kernel has no MPTCP.</exception>
+        public BulkService(bool isSource, bool isMultipath = false)
         {
-            _isSource = isSource;
+            (_isSource, _listener) = (isSource, CreateSocket(isMultipath));
             _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
             _listener.Listen();
             new Thread(Run) { IsBackground = true }.Start();

@@ -43,17 +43,7 @@ internal static class Listeners
             await CompareAsync("TCP, an upload, MB/s", multipathTcp.Ours[1], plainTcp.Ours[1], port => AgainstSsh.BulkAsync(port, isUpload: true, Length));
         }
 
-        async Task CompareAsync(string load, int multipath, int plain, Func<int, Task<double>> measure)
-        {
-            var (with, without) = (new List<double>(), new List<double>());
-            for (var round = 0; round < rounds; round++)
-            {
-                // Each goes first every other time.
-                if (round % 2 == 0) with.Add(await measure(multipath));
-                without.Add(await measure(plain));
-                if (round % 2 == 1) with.Add(await measure(multipath));
-            }
-            Console.WriteLine($"{load}: {with.Median():0} where ports take MPTCP ({with.Min():0} to {with.Max():0}), {without.Median():0} where they do not ({without.Min():0} to {without.Max():0}), medians of {rounds}");
-        }
+        Task CompareAsync(string load, int multipath, int plain, Func<int, Task<double>> measure) =>
+            Turns.CompareAsync(load, rounds, ("where ports take MPTCP", () => measure(multipath)), ("where they do not", () => measure(plain)));
     }
 }

@@ -51,12 +51,15 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
     /// <summary>HTTP tunnels, each with a port of its own.</summary>
     public static Task<LoopbackTunnels> StartHttpAsync(string program, bool withSsh, params int[] localPorts) => StartAsync(program, "http", withSsh, localPorts);
 
-    private static async Task<LoopbackTunnels> StartAsync(string program, string kind, bool withSsh, int[] localPorts)
+    /// <summary>TCP tunnels over the carrier named, once the agent says that it carries.</summary>
+    public static Task<LoopbackTunnels> StartCarriedAsync(string program, string carrier, params int[] localPorts) => StartAsync(program, "tcp", withSsh: false, localPorts, carrier);
+
+    private static async Task<LoopbackTunnels> StartAsync(string program, string kind, bool withSsh, int[] localPorts, string carrier = "bond")
     {
         var tunnels = new LoopbackTunnels(program);
         try
         {
-            await tunnels.StartOursAsync(kind, localPorts);
+            await tunnels.StartOursAsync(kind, localPorts, carrier);
             if (withSsh) await tunnels.StartSshAsync(localPorts);
             return tunnels;
         }
@@ -127,17 +130,18 @@ internal sealed class LoopbackTunnels : IAsyncDisposable
         Join = join.ThrowIfFailed("bondline relay token create").Output.Trim();
     }
 
-    private async Task StartOursAsync(string kind, int[] localPorts)
+    private async Task StartOursAsync(string kind, int[] localPorts, string carrier)
     {
         await StartRelayAsync();
         var joinFile = WriteFile("join", Join);
-        Agent = Start(_program, [kind, .. localPorts.Select(local => $"{local}"), "--relay", $"@{joinFile}", "--json"]);
+        Agent = Start(_program, [kind, .. localPorts.Select(local => $"{local}"), "--relay", $"@{joinFile}", "--carrier", carrier, "--json"]);
         var scheme = kind == "http" ? "http://127.0.0.1:" : "tcp://127.0.0.1:";
         Ours = new int[localPorts.Length];
         for (var i = 0; i < localPorts.Length; i++)
         {
             var ready = await Agent.WaitForLineAsync("\"ready\"", StartLimit);
             var local = Array.FindIndex(localPorts, each => ready.Contains($":{each}\"", StringComparison.Ordinal));
+            if (!ready.Contains($"\"carrier\":\"{carrier}\"", StringComparison.Ordinal)) throw new LabException($"The agent is not carried by {carrier}: {ready}");
             Ours[local] = int.Parse(ready.AsSpan(ready.IndexOf(scheme, StringComparison.Ordinal) + scheme.Length, 4), CultureInfo.InvariantCulture);
         }
     }

@@ -17,6 +17,7 @@ switch (args.FirstOrDefault())
     case "idle-bonds": await Idle.BondsAsync(program, number > 0 ? number : 5000); break;
     case "ssh": await AgainstSsh.RunAsync(program, number > 0 ? number : 5); break;
     case "http": await AgainstHops.RunAsync(program, Environment.GetEnvironmentVariable("BONDLINE_HOP") ?? ".build/hop/yarp-hop", number > 0 ? number : 5); break;
+    case "carriers": await Carriers.RunAsync(program, number > 0 ? number : 5); break;
     case "listeners": await Listeners.RunAsync(program, number > 0 ? number : 5); break;
     case "crowd": await Crowd.RunAsync(program); break;
     case "run": await RunSockets.RunAsync(program, number > 0 ? number : 20_000); break;
@@ -28,6 +29,7 @@ switch (args.FirstOrDefault())
             ssh [ROUNDS]            .build/native/bondline beside ssh -R, in turn: bulk both ways, and wrk against nginx
             http [ROUNDS]           .build/native/bondline's HTTP tunnel beside ssh -R, two nginx hops and .build/hop/yarp-hop (bench/Bondline.YarpHop)
             listeners [ROUNDS]      what plain visitors pay where .build/native/bondline's ports take MPTCP; switches it off for a moment: unshare --net
+            carriers [ROUNDS]       .build/native/bondline on carrier bond beside carrier mptcp and bare MPTCP sockets; sets up the kernel: unshare --net
             crowd                   processor time a request through .build/native/bondline beside 1,000 tunnels and 5,000 idle WebSockets
             idle-visitors [NUMBER]  bytes of memory per idle connection through .build/native/bondline's TCP tunnel
             idle-bonds [NUMBER]     bytes of memory per idle bond of one subflow at .build/native/bondline's relay; this process is all the agents

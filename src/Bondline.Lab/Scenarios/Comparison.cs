@@ -38,6 +38,7 @@ public static class Comparison
     private const double PingsPerSecond = 50;
 
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan AllSilent = TimeSpan.FromMinutes(1), Patience = TimeSpan.FromMinutes(3);
 
     /// <summary>Ours, and what people use today.</summary>
     public static IReadOnlyList<string> Peers { get; } = ["bondline", "mptcp", "ssh", "ssh-mptcp"];
@@ -54,6 +55,7 @@ public static class Comparison
         new("records", "eth0 silent, a record every 10 ms up, longest silence, ms", IsMoreBetter: false, async (lab, length) => (await Scenario.RecordsAsync(lab, Flow.Up, Fault.SilentBoth, "eth0", length)).LongestSilenceMs),
         new("carrier", "eth0 loses its carrier, bulk up, longest gap, ms", IsMoreBetter: false, async (lab, length) => Gap(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.Carrier, "eth0", length), length)),
         new("heal", "eth0 has its carrier again, bulk up, in use after, ms", IsMoreBetter: false, async (lab, length) => Healed(await Scenario.BulkFaultAsync(lab, Flow.Up, Fault.Carrier, "eth0", length))),
+        new("all-silent", "all links silent for a minute, bulk up, goes on after one is back, ms", IsMoreBetter: false, async (lab, _) => Resumed(await Scenario.AllSilentAsync(lab, Flow.Up, "usb0", AllSilent, Patience))),
     ];
 
     /// <summary>Starts a lab for one of <see cref="AllPeers"/>.</summary>
@@ -106,6 +108,8 @@ public static class Comparison
         { HealedAfterMs: < 0 } => double.PositiveInfinity,
         _ => result.HealedAfterMs,
     };
+
+    internal static double Resumed(TimeSpan after) => after < TimeSpan.Zero ? double.PositiveInfinity : after.TotalMilliseconds;
 
     internal static double Gap(BulkFaultResult result, TimeSpan length) => result switch
     {

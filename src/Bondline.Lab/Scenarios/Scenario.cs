@@ -164,6 +164,22 @@ public static class Scenario
             await SentSinceAsync(lab, flow, sentBefore));
     }
 
+    /// <summary>Bulk while every link is silent for <paramref name="length"/>, then one of them is back.</summary>
+    /// <returns>How long after that a byte arrives, to 100 ms; infinite if none does within <paramref name="patience"/>.</returns>
+    public static async Task<TimeSpan> AllSilentAsync(ILabPeer lab, Flow flow, string back, TimeSpan length, TimeSpan patience)
+    {
+        await using var traffic = await Pair.StartAsync(lab, flow, TrafficRole.SendBulk, TrafficRole.ReceiveBulk);
+        await Task.Delay(TimeSpan.FromSeconds(3));
+        foreach (var link in lab.Network.Links) await link.SilenceAsync();
+        await Task.Delay(length);
+        await traffic.Receiver.ReportAsync(); // what came before
+        await lab.Network[back].HealAsync();
+        for (var watch = Stopwatch.StartNew(); watch.Elapsed < patience; await Task.Delay(TimeSpan.FromMilliseconds(100)))
+            if ((await traffic.Receiver.ReportAsync()).Bulk!.Bytes > 0) return watch.Elapsed;
+
+        return Timeout.InfiniteTimeSpan;
+    }
+
     /// <summary>How long it takes from now on until a link carries half of what it can, to 50 ms.</summary>
     /// <returns>Infinite if that takes more than ten seconds.</returns>
     private static async Task<TimeSpan> HealedAfterAsync(LabLink link, Flow flow)
