@@ -41,6 +41,16 @@ public sealed class BondStream : Stream
         }
     }
 
+    /// <summary>Once <see cref="Closed"/>: both directions came to their end, and every byte was taken. False if either was reset or the bond was lost first.</summary>
+    public bool IsComplete
+    {
+        get
+        {
+            lock (_driver.Gate)
+                return _isOver && !_isBondLost && Endpoint is { ReceiveState: ReceiveState.Finished, SendState: SendState.Acknowledged };
+        }
+    }
+
     /// <summary>
     /// What follows a read of a few bytes is short and never blocks: it may run on the thread that received them, which serves the whole bond.
     /// Saves small messages a change of thread. Set it before the first read.

@@ -13,16 +13,15 @@ internal sealed class StreamPump(BondStream stream, Socket local, ILocalCopy cop
     /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
-    private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset, _localIsFinished;
+    private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset;
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
     public async Task RunAsync()
     {
-        var toVisitor = LocalToVisitorAsync();
-        await VisitorToLocalAsync();
-        // A visitor who finished sending can still reset: nobody reads the stream any more, so its end is watched.
-        if (!toVisitor.IsCompleted && await Task.WhenAny(toVisitor, stream.Closed) != toVisitor && !_localIsFinished) ResetLocal();
-        await toVisitor;
+        var bothWays = Task.WhenAll(LocalToVisitorAsync(), VisitorToLocalAsync());
+        // A visitor who finished sending can still reset, and a service that reads nothing holds up whoever would see it: the stream's end is watched.
+        if (!bothWays.IsCompleted && await Task.WhenAny(bothWays, stream.Closed) != bothWays && !stream.IsComplete) ResetLocal();
+        await bothWays;
         local.Dispose();
         await stream.DisposeAsync();
     }
@@ -90,7 +89,6 @@ internal sealed class StreamPump(BondStream stream, Socket local, ILocalCopy cop
                 await AbortAsync();
                 return;
             }
-            _localIsFinished = true;
             await stream.CompleteWritesAsync();
             if (_localStoppedReading) await AbortAsync();
         }

@@ -9,16 +9,13 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
 {
     private readonly SocketCopy _copy = new(visitor, stream, TimeProvider.System);
 
-    private volatile bool _isVisitorFinished;
-
     /// <summary>Owns both; never throws for what visitors, agents and networks do.</summary>
     public async Task RunAsync()
     {
-        var inward = VisitorToStreamAsync();
-        await StreamToVisitorAsync();
-        // Nobody reads the stream any more, and the visitor may be silent for ever: that the bond is lost, or the agent gave up, must end it too.
-        if (!inward.IsCompleted && await Task.WhenAny(inward, stream.Closed) != inward && !_isVisitorFinished) Break(StreamError.Cancelled);
-        await inward;
+        var bothWays = Task.WhenAll(VisitorToStreamAsync(), StreamToVisitorAsync());
+        // The visitor may be silent for ever, or read nothing, while nobody looks at the stream: that the bond is lost, or the stream was reset, must end it too.
+        if (!bothWays.IsCompleted && await Task.WhenAny(bothWays, stream.Closed) != bothWays && !stream.IsComplete) Break(StreamError.Cancelled);
+        await bothWays;
         visitor.Dispose();
         await stream.DisposeAsync();
     }
@@ -28,7 +25,6 @@ internal sealed class StreamPump(Socket visitor, BondStream stream)
         try
         {
             await _copy.ToStreamAsync();
-            _isVisitorFinished = true;
             await stream.CompleteWritesAsync();
         }
         catch (BondStreamException)

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -176,6 +177,64 @@ public sealed class StreamPumpTests : IAsyncLifetime
         slowLocal.Dispose();
     }
 
+    [Fact]
+    public async Task A_service_that_does_not_read_sees_that_its_visitor_reset()
+    {
+        var (visitor, local) = await VisitAsync();
+        await FillAsync(visitor);
+        visitor.Abort(StreamError.VisitorReset);
+        Assert.True(await Task.Run(() => local.Poll(TimeSpan.FromSeconds(20), SelectMode.SelectError), Stop));
+    }
+
+    [Fact]
+    public async Task A_service_that_does_not_read_does_not_keep_the_agent_from_ending()
+    {
+        var (visitor, local) = await VisitAsync();
+        await FillAsync(visitor);
+        _running!.Drain();
+        await _running.EndAsync();
+        Assert.True(local.Poll(TimeSpan.FromSeconds(20), SelectMode.SelectError));
+    }
+
+    /// <summary>The stream is over, both ends having finished, while its last bytes still wait for room on the way to a slow reader.</summary>
+    [Fact]
+    public async Task A_stream_that_came_to_its_end_is_no_reason_to_reset_who_still_reads()
+    {
+        var (stream, service) = await VisitAsync(); // pumped from this side too, to where bytes wait
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var reader = new TcpClient();
+        await reader.ConnectAsync((IPEndPoint)listener.LocalEndpoint, Stop);
+        var held = new HeldCopy(stream);
+        var pumping = new StreamPump(stream, await listener.AcceptSocketAsync(Stop), held, TimeProvider.System).RunAsync();
+        service.Shutdown(SocketShutdown.Send);
+        await held.Emptied.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        await stream.Closed.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        await Assert.ThrowsAsync<TimeoutException>(() => pumping.WaitAsync(TimeSpan.FromMilliseconds(100), Stop));
+        held.Release();
+        await pumping.WaitAsync(TimeSpan.FromSeconds(20), Stop);
+        Assert.Equal(0, await reader.Client.ReceiveAsync(new byte[1], Stop).AsTask().WaitAsync(TimeSpan.FromSeconds(20), Stop)); // an end, no reset
+    }
+
+    /// <summary>Sends until every buffer on the way is full: nothing moves for a second.</summary>
+    private static async Task FillAsync(BondStream visitor)
+    {
+        var block = new byte[1 << 20];
+        while (true)
+        {
+            var writing = visitor.WriteAsync(block, Stop).AsTask();
+            try
+            {
+                await writing.WaitAsync(TimeSpan.FromSeconds(1), Stop);
+            }
+            catch (TimeoutException)
+            {
+                _ = writing.ContinueWith(static ended => ended.Exception, TaskScheduler.Default); // it fails when the stream ends
+                return;
+            }
+        }
+    }
+
     private async Task<(BondStream Visitor, Socket Local)> VisitAsync()
     {
         var visitor = await _agent!.VisitAsync();
@@ -186,5 +245,26 @@ public sealed class StreamPumpTests : IAsyncLifetime
     {
         using var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
         return await reader.ReadToEndAsync(Stop).WaitAsync(TimeSpan.FromSeconds(20), Stop);
+    }
+
+    /// <summary>Has nothing to send, and takes everything at once but needs long to pass on the last of it.</summary>
+    private sealed class HeldCopy(BondStream stream) : ILocalCopy
+    {
+        private readonly TaskCompletionSource _emptied = new(), _released = new();
+
+        public TimeSpan? SinceLastWrite => null;
+
+        public Task Emptied => _emptied.Task;
+
+        public void Release() => _released.SetResult();
+
+        public Task ToStreamAsync() => Task.CompletedTask;
+
+        public async Task ToSocketAsync()
+        {
+            while (await stream.ReadAsync(new byte[1024], Stop) > 0) { }
+            _emptied.SetResult();
+            await _released.Task;
+        }
     }
 }
