@@ -29,11 +29,12 @@ public sealed class AgentSettings(string folder)
     }
 
     /// <summary>The saved join URL as it was given; null if there is none.</summary>
+    /// <exception cref="IOException">There is one and it is empty: whoever logged in does not want to be without.</exception>
     public string? ReadLogin()
     {
         try
         {
-            return File.ReadAllText(LoginFile).Trim() is { Length: > 0 } login ? login : null;
+            return File.ReadAllText(LoginFile).Trim() is { Length: > 0 } login ? login : throw new IOException($"{LoginFile} is empty");
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -97,9 +98,18 @@ public sealed class AgentSettings(string folder)
     private static string WriteTemporary(string folder, string text)
     {
         var file = Path.Combine(folder, $".{Guid.NewGuid():n}");
-        using var stream = new FileStream(file, OwnerOnly(FileMode.CreateNew));
-        stream.Write(Encoding.UTF8.GetBytes(text));
-        return file;
+        try
+        {
+            using var stream = new FileStream(file, OwnerOnly(FileMode.CreateNew));
+            stream.Write(Encoding.UTF8.GetBytes(text));
+            stream.Flush(flushToDisk: true); // or a crash may leave an empty file under its new name
+            return file;
+        }
+        catch (IOException)
+        {
+            File.Delete(file); // on a full disk it would be tried again, and each left here
+            throw;
+        }
     }
 
     /// <summary>A file name that differs for different keys and that a person recognises where the key allows it.</summary>

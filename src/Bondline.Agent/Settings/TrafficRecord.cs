@@ -14,9 +14,12 @@ internal sealed record TrafficRecord(DateOnly Day, long DayBytes, long MonthByte
     /// <summary>What counts towards a budget on that day.</summary>
     public long Of(BudgetPeriod period, DateOnly today) => period switch
     {
-        BudgetPeriod.Day => Day == today ? DayBytes : 0,
-        _ => (Day.Year, Day.Month) == (today.Year, today.Month) ? MonthBytes : 0,
+        BudgetPeriod.Day => IsOf(today) ? DayBytes : 0,
+        _ => IsOf(today) || (Day.Year, Day.Month) == (today.Year, today.Month) ? MonthBytes : 0,
     };
+
+    /// <summary>Its day, or the one after it: the clock was set back, or the machine carried west, over midnight.</summary>
+    private bool IsOf(DateOnly today) => Day == today || (today < DateOnly.MaxValue && Day == today.AddDays(1));
 
     private static long Sum(long count, long bytes) => count > long.MaxValue - bytes ? long.MaxValue : count + bytes;
 }

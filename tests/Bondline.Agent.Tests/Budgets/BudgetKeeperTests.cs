@@ -35,6 +35,25 @@ public sealed class BudgetKeeperTests : IDisposable
     }
 
     [Fact]
+    public void A_clock_set_back_over_midnight_gives_no_budget_again_and_one_that_was_years_ahead_holds_nothing_back()
+    {
+        var run = new Run(this, Daily);
+        _clock.Now = new(2026, 11, 24, 0, 5, 0, default);
+        run.Carry(10 * MB);
+        Assert.NotNull(run.HeldBack);
+        _clock.Now = new(2026, 11, 23, 23, 55, 0, default);
+        run.Carry(0);
+        Assert.NotNull(run.HeldBack);
+
+        _clock.Now = new(2036, 1, 1, 0, 0, 0, default);
+        run.Carry(10 * MB);
+        Assert.NotNull(run.HeldBack);
+        _clock.Now = new(2026, 11, 24, 0, 5, 0, default);
+        run.Carry(0);
+        Assert.Null(run.HeldBack);
+    }
+
+    [Fact]
     public void A_months_budget_lasts_until_the_first()
     {
         var run = new Run(this, Monthly);

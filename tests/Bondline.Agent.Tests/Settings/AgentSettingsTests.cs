@@ -24,6 +24,14 @@ public sealed class AgentSettingsTests : IDisposable
     }
 
     [Fact]
+    public void A_login_that_is_empty_is_not_taken_for_none()
+    {
+        var file = Settings.SaveLogin("bondline://relay");
+        File.WriteAllText(file, "\n");
+        Assert.Contains("is empty", Assert.Throws<IOException>(() => Settings.ReadLogin()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_tunnel_name_is_made_once_per_port_and_kept()
     {
         var name = Settings.TunnelName("3000");

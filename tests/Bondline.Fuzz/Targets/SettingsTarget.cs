@@ -1,3 +1,4 @@
+using System.Text;
 using Bondline.Agent;
 
 namespace Bondline.Fuzz;
@@ -23,6 +24,13 @@ internal static class SettingsTarget
         }
 
         File.WriteAllBytes(Path.Combine(Settings.Folder, "login"), input);
-        if (Settings.ReadLogin() is { } login) JoinUrl.TryParse(login, out _, out _);
+        try
+        {
+            if (Settings.ReadLogin() is { } login) JoinUrl.TryParse(login, out _, out _);
+        }
+        catch (IOException)
+        {
+            FuzzTarget.Require(Encoding.UTF8.GetString(input).Trim().Length == 0, "a login that says something is read");
+        }
     }
 }
