@@ -11,6 +11,8 @@ public sealed class TunnelAgent
     /// <summary>How long a URL waits for a word about the local service behind it, once there is a bond.</summary>
     private static readonly TimeSpan ProbeGrace = TimeSpan.FromMilliseconds(100);
 
+    private static readonly TimeSpan RenewTime = TimeSpan.FromSeconds(1);
+
     private readonly TunnelAgentOptions _options;
     private readonly IAgentObserver _observer;
     private readonly ActiveStreams _streams;
@@ -129,14 +131,17 @@ public sealed class TunnelAgent
             try
             {
                 await ReadControlAsync(channel, over.Token);
-                // The relay ended the control stream of a living bond: nothing more can be agreed on it.
-                if (!over.IsCancellationRequested) await opened.CloseAsync(ProtocolError.Internal, "the control stream ended");
+                if (!over.IsCancellationRequested) await RenewAsync(opened, "the control stream ended", bondOver);
             }
             finally
             {
                 await over.CancelAsync();
                 await accepting;
             }
+        }
+        catch (BondStreamException error) when (error.Error != StreamError.BondLost && !bondOver.IsCancellationRequested)
+        {
+            await RenewAsync(opened, "the control stream was reset", bondOver);
         }
         catch (Exception error) when (error is BondStreamException || (error is OperationCanceledException && over.IsCancellationRequested))
         {
@@ -151,6 +156,14 @@ public sealed class TunnelAgent
         {
             Forget(opened);
         }
+    }
+
+    /// <summary>Nothing can be agreed any more on a living bond whose control stream is gone: after a while, in case the relay fails each time, there is another one.</summary>
+    private async Task RenewAsync(AgentBond opened, string why, CancellationToken bondOver)
+    {
+        _observer.Problem(new("internal", $"{RelayName} fails at serving these tunnels: {why}; trying anew"));
+        await Task.Delay(RenewTime, _options.TimeProvider, bondOver).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await opened.CloseAsync(ProtocolError.Internal, why);
     }
 
     /// <summary>Warnings come before "ready", but no URL waits for a service that takes its time. What a service behind TLS speaks has to be known.</summary>

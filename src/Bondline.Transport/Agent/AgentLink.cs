@@ -12,7 +12,7 @@ namespace Bondline.Transport;
 /// <remarks>One loop owns the path manager: everything that happens is an observation in its queue, everything it decides is carried out by that loop.</remarks>
 public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
 {
-    private static readonly TimeSpan WatchRetry = TimeSpan.FromSeconds(1), MultipathLook = TimeSpan.FromMilliseconds(250), EndpointLook = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan WatchRetry = TimeSpan.FromSeconds(1), AfterFailure = TimeSpan.FromSeconds(1), MultipathLook = TimeSpan.FromMilliseconds(250), EndpointLook = TimeSpan.FromSeconds(10);
 
     private readonly AgentLinkOptions _options;
     private readonly TransportContext _context;
@@ -167,7 +167,8 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
                     throw final;
                 case BondOver ended:
                     if (IsFinal(ended.End.Error) && ended.End.ByPeer) throw new BondRefusedException(ended.End.Error, ended.End.Reason);
-                    ended.Bond.AllowNext();
+                    if (ended.End is { ByPeer: true, Error: ProtocolError.Internal }) _tasks.Add(AllowNextLaterAsync(ended.Bond, over));
+                    else ended.Bond.AllowNext();
                     _resolver.SetHosts(_options.Join.Hosts);
                     Handle(new PathObservation.BondEnded(), over);
                     break;
@@ -376,6 +377,13 @@ public sealed class AgentLink : IAsyncDisposable, IBondObserver, IDeadlineOwner
         }
 
         await bond.Driver.Closed;
+    }
+
+    /// <summary>A relay that fails at serving a bond is not met with the next one at once, again and again.</summary>
+    private async Task AllowNextLaterAsync(AgentBond ended, CancellationToken over)
+    {
+        await Task.Delay(AfterFailure, _context.Clock.Provider, over).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ended.AllowNext();
     }
 
     private async Task TellEndAsync(AgentBond bond) => Post(new BondOver(bond, await bond.Completion));

@@ -110,6 +110,9 @@ internal sealed class TestAgent(RelayBond bond, BondStream control)
         await control.WriteAsync(line.WrittenMemory);
     }
 
+    /// <summary>As a relay that cannot go on with it.</summary>
+    public void AbortControl() => control.Abort(StreamError.Cancelled);
+
     /// <summary>Takes the agent's registration and says where visitors come in.</summary>
     public async Task<RegisterTunnel> AcceptTunnelAsync()
     {

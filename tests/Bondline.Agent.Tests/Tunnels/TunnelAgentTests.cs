@@ -28,6 +28,21 @@ public sealed class TunnelAgentTests
     }
 
     [Fact]
+    public async Task A_bond_whose_control_stream_was_reset_is_given_up_for_another_one()
+    {
+        await using var relay = new TestRelay();
+        using var service = new LocalService();
+        await using var running = new RunningAgent(relay, new TunnelRequest(service.Target));
+        var agent = await relay.AgentAsync();
+        await agent.ReceiveAsync<RegisterTunnel>();
+        agent.AbortControl();
+        Assert.StartsWith("internal: 127.0.0.1", await running.ToldAsync(), StringComparison.Ordinal);
+        await (await relay.AgentAsync()).AcceptTunnelAsync();
+        Assert.StartsWith("ready ", await running.ToldAsync(), StringComparison.Ordinal);
+        Assert.Equal(ProtocolError.Internal, (await agent.Bond.Completion.WaitAsync(TimeSpan.FromSeconds(20))).Error);
+    }
+
+    [Fact]
     public async Task A_service_that_is_down_is_a_warning_before_ready()
     {
         await using var relay = new TestRelay();
