@@ -255,7 +255,7 @@ public sealed class PathManager
 
             path.HeldUntil = new(long.MinValue);
             path.IsNarrow = false;
-            (path.IsProbed, path.Portal, path.NextProbe) = (false, null, now);
+            (path.IsProbed, path.HasJoinedHere, path.Portal, path.NextProbe) = (false, false, null, now);
             Restart(path, now);
             return;
         }
@@ -307,10 +307,14 @@ public sealed class PathManager
     }
 
     /// <summary>A portal is where a relay should be: not on this machine, nor behind a proxy.</summary>
-    private static bool MayProbe(ManagedPath path) => path.Choice is { IsPath: true, IsBound: true } && !path.Choice.Endpoints[0].IsProxy && IsPortalLikely(path.LastFailure);
+    private static bool MayProbe(ManagedPath path) => path.Choice is { IsPath: true, IsBound: true } && !path.Choice.Endpoints[0].IsProxy && IsPortalLikely(path);
 
-    private static bool IsPortalLikely(DialFailure? failure) =>
-        failure is DialFailure.TimedOut or DialFailure.Refused or DialFailure.Closed or DialFailure.Intercepted or DialFailure.WrongKey;
+    private static bool IsPortalLikely(ManagedPath path) => path.LastFailure switch
+    {
+        DialFailure.TimedOut or DialFailure.Closed or DialFailure.Intercepted or DialFailure.WrongKey => true,
+        DialFailure.Refused => !path.HasJoinedHere, // where it was reached before, the relay is stopped, and what answers beside it is its machine's web server
+        _ => false,
+    };
 
     private void HandleJoined(PathObservation.DialJoined joined)
     {
@@ -320,7 +324,7 @@ public sealed class PathManager
             return;
         }
 
-        _hasJoined = path.HasJoined = true;
+        _hasJoined = path.HasJoined = path.HasJoinedHere = true;
         path.Dials.Remove(dial);
         path.Local = joined.Local;
         (path.Failures, path.Attempts, path.LastFailure, path.LastFailureDetail, path.IsDialForced, path.Portal) = (0, 0, null, null, false, null);
@@ -603,6 +607,9 @@ public sealed class PathManager
         public bool WasDialled { get; set; }
 
         public bool HasJoined { get; set; }
+
+        /// <summary>Since the network is this one.</summary>
+        public bool HasJoinedHere { get; set; }
 
         public PathCommand.Report? LastReport { get; set; }
 

@@ -262,6 +262,21 @@ public sealed class PathManagerTests
     }
 
     [Fact]
+    public void A_relay_that_was_reached_and_now_refuses_is_stopped_and_not_behind_a_portal()
+    {
+        var world = new PathWorld([], [Ethernet]);
+        world.Join(world.InFlight.Last(), subflow: 1);
+        world.Handle(new PathObservation.SubflowClosed(new(1), "reset"));
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Last(), DialFailure.Refused, "nothing listens"));
+        Assert.Empty(world.Take<PathCommand.Probe>());
+
+        world.See([Ethernet with { HasCarrier = false }]);
+        world.See([Ethernet]); // perhaps another network
+        world.Handle(new PathObservation.DialFailed(world.InFlight.Last(), DialFailure.Refused, "nothing listens"));
+        Assert.Single(world.Take<PathCommand.Probe>());
+    }
+
+    [Fact]
     public void A_proxy_that_wants_other_credentials_is_asked_once_a_minute_until_the_network_changes()
     {
         var world = new PathWorld([], [Ethernet], relay: [new(Relay, 0, false, IsProxy: true)]);
