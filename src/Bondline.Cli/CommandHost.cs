@@ -10,6 +10,9 @@ internal sealed record CommandHost
     /// <summary>Results only; with <c>--json</c> one object a line.</summary>
     public required TextWriter Output { get; init; }
 
+    /// <summary>Why a result did not reach standard output; null if all did.</summary>
+    public Func<string?> OutputFailure { get; init; } = () => null;
+
     /// <summary>Diagnostics: warnings, errors, progress.</summary>
     public required TextWriter Error { get; init; }
 
@@ -30,6 +33,7 @@ internal sealed record CommandHost
     public static CommandHost System() => new()
     {
         Output = Writer(OperatingSystem.IsLinux() ? StandardStream.Output : Console.OpenStandardOutput()),
+        OutputFailure = () => OperatingSystem.IsLinux() ? StandardStream.Output.Failure : null,
         Error = Writer(OperatingSystem.IsLinux() ? StandardStream.Error : Console.OpenStandardError()),
         Input = new StreamReader(OpenInput(), Encoding.UTF8), // not Console.In, which would set up a terminal whether it is read or not
         MayDraw = true,

@@ -17,13 +17,16 @@ internal static class CommandLine
         {
             var line = Parse(arguments, host);
             if (line.Action is ParseErrorAction misuse) throw Misuse(line, misuse);
-            return await line.InvokeAsync(new InvocationConfiguration
+            var exitCode = await line.InvokeAsync(new InvocationConfiguration
             {
                 Output = host.Output,
                 Error = host.Error,
                 EnableDefaultExceptionHandler = false,
                 ProcessTerminationTimeout = null, // StopSignals has the signals
             });
+            if (exitCode != (int)ExitCode.Success || host.OutputFailure() is not { } failure) return exitCode;
+            ErrorReport.Write(host, isJson: false, "output-failed", $"not all of it could be written to standard output: {failure}"); // where an object would go too
+            return (int)ErrorTable.ExitCodeOf("output-failed");
         }
         catch (CommandException error)
         {

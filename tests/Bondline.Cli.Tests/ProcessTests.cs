@@ -55,17 +55,68 @@ public sealed class ProcessTests : IAsyncDisposable
         Assert.Equal(0, agent.ExitCode);
     }
 
+    [Fact]
+    public async Task A_result_that_cannot_be_written_is_an_error()
+    {
+        var start = new ProcessStartInfo("sh", ["-c", "exec \"$0\" --help >/dev/full", Program]) { RedirectStandardError = true };
+        using var process = Process.Start(start)!;
+        var said = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal((1, "error: not all of it could be written to standard output: No space left on device (output-failed). More: bondline help output-failed\n"), (process.ExitCode, said));
+    }
+
+    [Fact]
+    public async Task A_tunnel_goes_on_where_nothing_it_says_can_be_written()
+    {
+        await StartRelayAsync();
+        using var service = new TcpListener(IPAddress.Loopback, 0);
+        service.Start();
+        var start = new ProcessStartInfo("sh", ["-c", "exec \"$0\" \"$@\" >/dev/full 2>/dev/full", Program, "tcp", $"{((IPEndPoint)service.LocalEndpoint).Port}", "--remote-port", "7055", "--verbose", "--stats"]);
+        start.Environment["BONDLINE_RELAY"] = Join;
+        start.Environment["XDG_CONFIG_HOME"] = _folder;
+        _started.Add(Process.Start(start)!);
+        using var visitor = await ConnectAsync();
+        for (var connections = 0; connections < 2; connections++) // the agent looks first whether somebody listens
+        {
+            var served = await service.AcceptTcpClientAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+            await served.GetStream().WriteAsync("hello"u8.ToArray(), TestContext.Current.CancellationToken);
+        }
+        await visitor.GetStream().ReadExactlyAsync(new byte[5], TestContext.Current.CancellationToken).AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.False(_started[0].HasExited);
+
+        async Task<TcpClient> ConnectAsync()
+        {
+            using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            while (true)
+            {
+                var client = new TcpClient();
+                try
+                {
+                    await client.ConnectAsync(_address, 7055, late.Token);
+                    return client;
+                }
+                catch (SocketException) when (!_started[0].HasExited) // not yet
+                {
+                    client.Dispose();
+                    await Task.Yield();
+                }
+            }
+        }
+    }
+
     private async Task StartRelayAsync()
     {
         _relay.Start("relay", "--json", "--listen", _address, "--https-port", "8443", "--http-port", "8000", "--tcp-ports", "7000-7099", "--data", Path.Combine(_folder, "relay"));
         Join = (await _relay.ErrorLineAsync("Join URL: "))["Join URL: ".Length..];
     }
 
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "bondline");
+
     private string Join { get; set; } = "";
 
     private Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "bondline"), [.. arguments, "--json"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Program, [.. arguments, "--json"]) { RedirectStandardOutput = true };
         start.Environment["BONDLINE_RELAY"] = Join;
         start.Environment["XDG_CONFIG_HOME"] = _folder;
         var process = Process.Start(start)!;

@@ -54,6 +54,20 @@ public sealed class ReportTests
     }
 
     [Fact]
+    public void Nothing_a_relay_or_a_network_says_reaches_the_terminal_as_a_command()
+    {
+        const string hostile = "a\e]0;title\a\r\nb";
+        var report = new PlainReport(_output, _error, isQuiet: false);
+        LocalTarget.TryParse("3000", TunnelKind.Http, out var target);
+        report.TunnelReady(target!, $"http://{hostile}");
+        report.PathChanged(new(hostile, PathState.Dead, "declined", hostile, null));
+        report.Problem(new(hostile, hostile, hostile));
+        Assert.DoesNotContain('\e', _output.ToString() + _error);
+        Assert.Equal(3, (_output.ToString() + _error).Count(character => character == '\n'));
+        Assert.DoesNotContain('\e', ErrorReport.Line("superseded", hostile, null));
+    }
+
+    [Fact]
     public void Plain_lines_say_what_carries_where_there_is_a_choice()
     {
         var report = new PlainReport(_output, _error, isQuiet: false);

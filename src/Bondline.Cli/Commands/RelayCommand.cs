@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using System.Text.Json;
+using Bondline.Cli.Screen;
 using Bondline.Relay;
 using Bondline.Transport;
 using Microsoft.Extensions.Logging;
@@ -151,7 +152,8 @@ internal static class RelayCommand
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             var level = logLevel switch { LogLevel.Warning => "warning: ", LogLevel.Error or LogLevel.Critical => "error: ", _ => "" };
-            error.WriteLine(exception is null ? $"{level}{formatter(state, exception)}" : $"{level}{formatter(state, exception)}: {exception}");
+            var text = exception is null ? formatter(state, exception) : $"{formatter(state, exception)}: {exception}";
+            error.WriteLine(level + string.Join('\n', text.Split('\n').Select(line => TerminalText.Clean(line.TrimEnd('\r'), isUnicode: true)))); // names and paths in it are agents' and visitors'
         }
     }
 }

@@ -6,6 +6,7 @@ internal static class ErrorTable
     private static readonly Dictionary<string, ExitCode> Codes = new(StringComparer.Ordinal)
     {
         ["internal"] = ExitCode.Failure,
+        ["output-failed"] = ExitCode.Failure,
         ["settings-unusable"] = ExitCode.Failure,
         ["data-unusable"] = ExitCode.Failure,
         ["local-unreachable"] = ExitCode.Failure,

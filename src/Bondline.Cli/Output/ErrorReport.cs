@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Bondline.Cli.Screen;
 
 namespace Bondline.Cli;
 
@@ -11,9 +12,9 @@ internal static class ErrorReport
         else host.Error.WriteLine($"error: {Line(code, message, next)}");
     }
 
-    /// <summary>"relay.example refused the token (auth-expired). Run "..."; more: bondline help auth-expired"</summary>
+    /// <summary>"relay.example refused the token (auth-expired). Run "..."; more: bondline help auth-expired". Harmless for a terminal, whoever's words are in it.</summary>
     public static string Line(string code, string message, string? next) =>
-        $"{message} ({code}). {(next is null ? "More" : next + "; more")}: bondline help {code}";
+        TerminalText.Clean($"{message} ({code}). {(next is null ? "More" : next + "; more")}: bondline help {code}", isUnicode: true);
 
     public static string Sentence(string message, string? next) => next is null ? $"{message}." : $"{message}. {next}.";
 }

@@ -10,14 +10,14 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
 {
     private readonly PathChanges _changes = new();
 
-    public void TunnelReady(LocalTarget target, string url) => output.WriteLine($"{url} -> {target}");
+    public void TunnelReady(LocalTarget target, string url) => output.WriteLine(Clean($"{url} -> {target}"));
 
     public void PathChanged(PathReport path)
     {
         if (isQuiet || !_changes.IsNews(path)) return;
         var rtt = path.Rtt is { } value ? Format($" {value.TotalMilliseconds:0.0} ms") : "";
         var why = path.Detail ?? path.Reason;
-        error.WriteLine($"path {path.Path}: {PathChanges.Name(path.State)}{(PathChanges.Name(path.Policy) is { } policy ? $" {policy}" : "")}{rtt}{(why is null ? "" : $" ({why})")}");
+        error.WriteLine(Clean($"path {path.Path}: {PathChanges.Name(path.State)}{(PathChanges.Name(path.Policy) is { } policy ? $" {policy}" : "")}{rtt}{(why is null ? "" : $" ({why})")}"));
     }
 
     /// <summary>The bond goes without saying where there is nothing else.</summary>
@@ -28,7 +28,7 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
 
     public void Note(string sentence)
     {
-        if (!isQuiet) error.WriteLine(TerminalText.Clean(sentence, isUnicode: true));
+        if (!isQuiet) error.WriteLine(Clean(sentence));
     }
 
     public void Problem(AgentProblem problem) => error.WriteLine($"warning: {ErrorReport.Line(problem.Code, problem.Message, problem.Next)}");
@@ -43,6 +43,9 @@ internal sealed class PlainReport(TextWriter output, TextWriter error, bool isQu
         foreach (var use in statistics.Budgets) line += Format($" | {use.Budget.Path} {use.UsedBytes / 1e6:0.0} of {use.Budget.Bytes / 1e6:0.##} MB");
         output.WriteLine(line);
     }
+
+    /// <summary>Of what it says, some comes from the relay, from networks or from the local service.</summary>
+    private static string Clean(string line) => TerminalText.Clean(line, isUnicode: true);
 
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -6,6 +6,7 @@ namespace Bondline.Linux;
 public sealed class StandardStream : Stream
 {
     private readonly int _descriptor;
+    private volatile string? _failure;
 
     private StandardStream(int descriptor) => _descriptor = descriptor;
 
@@ -23,11 +24,14 @@ public sealed class StandardStream : Stream
 
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <exception cref="IOException">The system refused. That nobody reads any more is no error: there is nobody to tell it.</exception>
+    /// <summary>Why something could not be written, the first time; null if all was. That nobody reads any more is no failure: there is nobody to tell it.</summary>
+    public string? Failure => _failure;
+
+    /// <summary>Writes it, or drops it: a full disk below a log, or a terminal that was closed, must not end what is being logged. See <see cref="Failure"/>.</summary>
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         const int BrokenPipe = 32; // EPIPE
-        if (!LinuxTerminal.Write(_descriptor, buffer) && Marshal.GetLastPInvokeError() is not BrokenPipe and var error) throw new IOException(Marshal.GetPInvokeErrorMessage(error));
+        if (!LinuxTerminal.Write(_descriptor, buffer) && Marshal.GetLastPInvokeError() is not BrokenPipe and var error) _failure ??= Marshal.GetPInvokeErrorMessage(error);
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
