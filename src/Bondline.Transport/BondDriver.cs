@@ -377,12 +377,13 @@ internal sealed class BondDriver : IDeadlineOwner
             pump.Adapt(sample, pump.Subflow.SmoothedRtt, pump.Subflow.RateBytesPerSecond);
             lock (Gate)
                 if (End is null && !pump.IsOver)
-                    Bond.HandleTcpSample(pump.Subflow, sample, now);
+                    Bond.HandleTcpSample(pump.Subflow, sample, Context.Clock.Now);
         }
 
         var work = DriverWork.Take();
         lock (Gate)
         {
+            now = Context.Clock.Now; // others may have been here meanwhile, and time never goes back
             _armed = Instant.Never;
             if (End is null)
             {

@@ -180,10 +180,14 @@ internal sealed class TestAuthenticator : IAgentAuthenticator
     /// <summary>How often a token was shown.</summary>
     public int Asked { get; private set; }
 
-    public ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken)
+    /// <summary>Runs while a token is looked at.</summary>
+    public Func<Task> Looking { get; set; } = () => Task.CompletedTask;
+
+    public async ValueTask<AuthenticationResult> AuthenticateAsync(Token token, CancellationToken cancellationToken)
     {
         Asked++;
-        return new(token == Token ? Answer : new(ProtocolError.TokenRefused, "unknown token"));
+        await Looking();
+        return token == Token ? Answer : new(ProtocolError.TokenRefused, "unknown token");
     }
 }
 

@@ -76,6 +76,62 @@ public sealed class RefusalTests
         await first.Link.DisposeAsync();
     }
 
+    /// <summary>What a modem held back: the agent has long reset that connection, and opened its bond over another one.</summary>
+    [Fact]
+    public async Task An_OPEN_that_comes_late_takes_nothing_from_the_bond_that_came_first()
+    {
+        await using var pair = new LoopbackPair();
+        var instance = Guid.NewGuid();
+        var link = await pair.OpenAsync(options => options with { Instance = instance });
+        TaskCompletionSource asked = new(), answer = new();
+        pair.Authenticator.Looking = () =>
+        {
+            asked.SetResult();
+            return answer.Task;
+        };
+        using var late = await SubflowSocket.AuthenticateAsAgentAsync(await ConnectAsync(pair), NetworkPlatform.Current, "relay", pair.Join.Pins, CancellationToken.None);
+        var opening = HandshakeExchange.RunAsync(late, AgentHandshake.Open(pair.Authenticator.Token, instance, RandomNumberGenerator.GetBytes(32), late.RelayKeyHash), new(TimeProvider.System));
+        await asked.Task.WaitAsync(LoopbackPair.Patience);
+        late.Abort();
+        answer.SetResult();
+        await Assert.ThrowsAnyAsync<Exception>(() => opening);
+
+        pair.Authenticator.Looking = () => Task.CompletedTask;
+        await using (await pair.OpenAsync()) { } // another agent's whole bond later
+        var near = await link.Agent.OpenStreamAsync(new() { Kind = StreamKind.Tcp });
+        await near.WriteAsync(new byte[] { 1 });
+        Assert.NotNull(await link.Relay.AcceptStreamAsync(CancellationToken.None).AsTask().WaitAsync(LoopbackPair.Patience));
+        Assert.False(link.Relay.Completion.IsCompleted);
+        Assert.All(pair.Host.Bonds.Where(bond => bond.Instance == instance && bond != link.Relay), bond => Assert.True(bond.Completion.IsCompleted)); // about to be forgotten
+
+        await using var second = await pair.OpenAsync(options => options with { Instance = instance }); // who is there can still be replaced
+        Assert.Equal(ProtocolError.Superseded, (await Assert.ThrowsAsync<BondRefusedException>(() => link.Run.WaitAsync(LoopbackPair.Patience))).Error);
+        await link.Link.DisposeAsync();
+    }
+
+    /// <summary>A join URL may name several relays; only the one at which the bond was opened knows it.</summary>
+    [Fact]
+    public async Task A_bond_does_not_end_because_another_relay_of_the_join_URL_does_not_know_it()
+    {
+        await using var pair = new LoopbackPair();
+        await using var other = new LoopbackPair();
+        await using var link = await pair.OpenAsync(options => options with { Join = pair.Join with { Hosts = [.. pair.Join.Hosts, .. other.Join.Hosts], Pins = [.. pair.Join.Pins, .. other.Join.Pins] } });
+        var near = await link.Agent.OpenStreamAsync(new() { Kind = StreamKind.Tcp });
+        await near.WriteAsync(new byte[] { 1 });
+        var far = (await link.Relay.AcceptStreamAsync(CancellationToken.None).AsTask().WaitAsync(LoopbackPair.Patience))!;
+        for (var cut = 1; cut <= 3; cut++)
+        {
+            pair.CutAll(); // the next dial leads to the other relay
+            await far.WriteAsync(new[] { (byte)cut });
+            var read = new byte[1];
+            await near.ReadExactlyAsync(read).AsTask().WaitAsync(LoopbackPair.Patience);
+            Assert.Equal(cut, read[0]);
+        }
+
+        Assert.True(other.Accepted > 0);
+        Assert.Empty(other.Host.Bonds);
+    }
+
     [Fact]
     public async Task Whoever_is_silent_garbled_or_half_a_handshake_is_put_out_and_nobody_else_notices()
     {

@@ -7,12 +7,15 @@ public sealed class AgentBond : BondConnection
 {
     private readonly TaskCompletionSource _nextAllowed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal AgentBond(BondDriver driver, WelcomeResult welcome) : base(driver) => Welcome = welcome;
+    internal AgentBond(BondDriver driver, WelcomeResult welcome, byte[] relayKeyHash) : base(driver) => (Welcome, RelayKeyHash) = (welcome, relayKeyHash);
 
     /// <summary>The relay's id, stable over its restarts.</summary>
     public uint RelayId => Welcome.RelayId;
 
     internal WelcomeResult Welcome { get; }
+
+    /// <summary>Of the relay that it was opened at: no other one knows it.</summary>
+    internal byte[] RelayKeyHash { get; }
 
     /// <summary>Completes when this bond is over and the link has decided to open another.</summary>
     internal Task NextAllowed => _nextAllowed.Task;

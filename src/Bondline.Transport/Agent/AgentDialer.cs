@@ -112,7 +112,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
         var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
         var welcome = handshake.Welcome!;
         Interlocked.Exchange(ref _lastSubflow, 0);
-        var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer) { WornAfterBytes = options.WornAfterBytes }, welcome);
+        var bond = new AgentBond(new BondDriver(BondRole.Agent, welcome.BondId, options.Bond, context, observer) { WornAfterBytes = options.WornAfterBytes }, welcome, socket.RelayKeyHash);
         var pump = Attach(bond, socket, new SubflowId(0), SubflowPolicy.Normal, dial, rtt, answered);
         bond.Driver.ChangePolicy(pump, dial.Policy); // OPEN does not say it
         if (welcome.Addresses.Count > 0) resolver.SetHosts(welcome.Addresses);
@@ -124,6 +124,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
     private async Task<(SubflowPump Pump, byte[] Early)> JoinAsync(SubflowSocket socket, AgentBond bond, PathCommand.Dial dial, TimeSpan rtt)
     {
         if (!resolver.IsCurrent(dial.Relay)) throw new DialException(DialFailure.Declined, "the relay named other addresses to join at", null);
+        if (!socket.RelayKeyHash.AsSpan().SequenceEqual(bond.RelayKeyHash)) throw new DialException(DialFailure.Declined, "another relay of the join URL answers there, and the bond was opened at the first", null);
         var id = new SubflowId((ulong)Interlocked.Increment(ref _lastSubflow));
         var handshake = AgentHandshake.Join(bond.Id, bond.Welcome.BondSecret, id, dial.Policy, RandomNumberGenerator.GetBytes(32), socket.RelayKeyHash);
         try
@@ -131,7 +132,7 @@ internal sealed class AgentDialer(AgentLinkOptions options, TransportContext con
             var (early, answered) = await HandshakeExchange.RunAsync(socket, handshake, context.Clock);
             return (Attach(bond, socket, id, dial.Policy, dial, rtt, answered), early);
         }
-        catch (ProtocolException refusal) when (refusal.Error == ProtocolError.BondUnknown)
+        catch (ProtocolException refusal) when (refusal.Error == ProtocolError.BondUnknown && !bond.Driver.Pumps.Any(other => other.Subflow.State == SubflowState.Active))
         {
             bond.Driver.Fail(ProtocolError.BondUnknown, "the relay does not know the bond any more");
             throw;

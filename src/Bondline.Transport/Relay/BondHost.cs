@@ -185,8 +185,8 @@ public sealed class BondHost : IAsyncDisposable
         RelayBond? replaced, bond = null;
         lock (_gate)
         {
-            if (_byInstance.TryGetValue((request.Token.Id, request.Instance), out replaced)) Remove(replaced);
-            if (!_isStopped && _bonds.Count < _options.MaxBonds && _countByToken.GetValueOrDefault(request.Token.Id) < _options.MaxBondsPerToken)
+            var leaving = _byInstance.TryGetValue((request.Token.Id, request.Instance), out replaced) ? 1 : 0;
+            if (!_isStopped && _bonds.Count - leaving < _options.MaxBonds && _countByToken.GetValueOrDefault(request.Token.Id) - leaving < _options.MaxBondsPerToken)
             {
                 var driver = new BondDriver(BondRole.Relay, id, _options.Bond, _context, observer: null);
                 bond = new(driver, secret, request, _options.TimeProvider.GetUtcNow());
@@ -194,12 +194,18 @@ public sealed class BondHost : IAsyncDisposable
             }
         }
 
-        replaced?.Driver.Fail(ProtocolError.Superseded, "The same agent opened a new bond.");
         if (bond is null) return await RefuseAsync(socket, handshake, remote, ProtocolError.TooManyBonds, "This relay has as many bonds as it may.");
         handshake.AcceptOpen(id, secret, _options.RelayId, _options.Addresses);
         try
         {
             await HandshakeExchange.SendAsync(socket, handshake.Transmit);
+            // Not before: an agent that gave up on this connection, and opened another one meanwhile, must not lose that one to what came late.
+            if (replaced is not null)
+            {
+                lock (_gate) Remove(replaced);
+                replaced.Driver.Fail(ProtocolError.Superseded, "The same agent opened a new bond.");
+            }
+
             var pump = bond.Driver.TryAttach(socket, new SubflowId(0), SubflowPolicy.Normal, rtt, remote?.ToString() ?? "");
             _context.Log.BondOpened(id, $"{request.Token.Id} at {remote}");
             lock (_gate)
@@ -214,7 +220,12 @@ public sealed class BondHost : IAsyncDisposable
         {
             // The agent never heard of this bond.
             bond.Driver.Fail(ProtocolError.HandshakeTimeout, "The connection ended before the bond was open.");
-            lock (_gate) Remove(bond);
+            lock (_gate)
+            {
+                Remove(bond);
+                if (replaced is not null && _bonds.ContainsKey(replaced.Id)) _byInstance.TryAdd((replaced.TokenId, replaced.Instance), replaced);
+            }
+
             throw;
         }
     }
