@@ -19,6 +19,9 @@ public class Bond
     /// <summary>A stream may hold so much to send whatever the subflows are like.</summary>
     private const int LeastStreamSendBytes = 256 << 10;
 
+    /// <summary>One part in so many of what lies there has to be read in time.</summary>
+    private const int SlowReaderShare = 4;
+
     private static readonly TimeSpan SlowReaderPatience = TimeSpan.FromSeconds(30), SlowReaderCheckInterval = TimeSpan.FromSeconds(1);
 
     // What is not forgiven to readers of each lateness: a thread that is late for ever uses up their patience a second at a time, however late it is.
@@ -408,7 +411,12 @@ public class Bond
             stream.WantsReadable = stream.ReadableBytes == 0;
             return 0;
         }
-        stream.UnreadSince = now;
+        if (stream.Receiving.ReadOffset >= stream.UnreadMark)
+        {
+            stream.UnreadSince = now;
+            stream.UnreadMark = stream.Receiving.ReadOffset + (ulong)stream.ReadableBytes / SlowReaderShare;
+        }
+
         var isLast = CheckFinished(stream);
         _windows.HandleRead(stream, length, isLast, now);
         return length;
@@ -642,7 +650,7 @@ public class Bond
         _transmitter.QueueControl(new(FrameType.MaxStreams, null, null));
     }
 
-    /// <summary>Streams whose readers let bytes lie for half a minute give their room to the others.</summary>
+    /// <summary>Streams whose readers took less than a quarter of what lay there in half a minute give their room to the others.</summary>
     private void ResetSlowReaders(Instant now)
     {
         _nextSlowReaderCheck = now + SlowReaderCheckInterval;

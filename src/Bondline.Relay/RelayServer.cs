@@ -13,6 +13,9 @@ public sealed class RelayServer : IAsyncDisposable
 {
     private const string HostSetting = "host";
 
+    /// <summary>An agent opens one stream, the control stream. With what the protocol lets everybody open, memory for streams that say nothing stays small.</summary>
+    private const int AgentStreams = 128;
+
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
 
     private readonly RelayOptions _options;
@@ -160,6 +163,7 @@ public sealed class RelayServer : IAsyncDisposable
             TimeProvider = _options.TimeProvider,
             Log = new TransportLog(_log),
             Record = _options.Record,
+            Bond = BondOptions.Default with { MaxStreams = AgentStreams },
         })
         { OnBond = ServeBondAsync };
         var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {_listening.Http.Port}.\n";

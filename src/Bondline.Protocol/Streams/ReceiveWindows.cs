@@ -4,6 +4,8 @@ namespace Bondline.Protocol;
 /// <remarks>Specified in docs/protocol.md, "Flow control".</remarks>
 internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
 {
+    private const long LeastAnnounced = 16 << 10;
+
     private readonly BondOptions _options = bond.Options;
     private long _receivedTotal, _consumedTotal;
     private bool _isAnnounced;
@@ -38,8 +40,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         _receivedTotal += added;
         if (_receivedTotal > Maximum)
             throw new ProtocolException(ProtocolError.FlowControl, $"{_receivedTotal} bytes over all streams; the window ends at {Maximum}.");
-        if (stream.ReceiveState == ReceiveState.Open) return;
-        _consumedTotal += added; // nobody will read them
+        if (stream.ReceiveState != ReceiveState.Open) _consumedTotal += added; // nobody will read them
         OpenBond();
     }
 
@@ -65,7 +66,9 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
     private void OpenBond()
     {
         var maximum = _consumedTotal + _options.MemoryBudgetBytes;
-        if (!_isAnnounced || maximum - Maximum < _options.MemoryBudgetBytes / 4) return;
+        // Where slow readers hold most of it, the others live on what is left, and it never comes to a quarter.
+        var worthwhile = Math.Clamp(Maximum - _receivedTotal, LeastAnnounced, _options.MemoryBudgetBytes / 4);
+        if (!_isAnnounced || maximum - Maximum < worthwhile) return;
         Maximum = maximum;
         transmitter.QueueControl(new(FrameType.MaxData, null, null));
     }

@@ -53,6 +53,7 @@ public sealed class StreamEndpoint
     internal ulong? FinalSize;
     internal ulong Window, ReceiveMaximum;
     internal Instant WindowOpenedAt, UnreadSince;
+    internal ulong UnreadMark;         // the reader has to get so far to be no slow one
     internal bool IsWindowUpdateQueued, WantsReadable, IsStopped;
 
     internal bool IsReceivingOver => ReceiveState != ReceiveState.Open && (ReceiveState == ReceiveState.Finished || FinalSize is not null);

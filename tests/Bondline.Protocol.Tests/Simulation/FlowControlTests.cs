@@ -35,6 +35,37 @@ public sealed class FlowControlTests(ITestOutputHelper output)
         Assert.Contains(never, run => run.ToPeer.WasDropped);
     }
 
+    /// <summary>A quarter of the budget is never free while they hold the rest, and none of them ever stops reading.</summary>
+    [Fact]
+    public void Readers_that_read_next_to_nothing_do_not_stop_the_others()
+    {
+        var options = BondOptions.Default with { MemoryBudgetBytes = 4 << 20 };
+        var net = new SimulatedNetwork(seed: 57, Lab.Three, options);
+        var drips = new List<StreamRun>();
+        for (var i = 0; i < 100; i++) drips.Add(net.Open(BondRole.Agent, new() { Length = 1 << 20, ReadBytes = 1, ReadInterval = TimeSpan.FromSeconds(20), MayBeDropped = true }));
+        net.RunFor(TimeSpan.FromSeconds(20));
+        var late = net.Open(BondRole.Agent, new() { Length = 5 << 20 });
+        net.RunFor(TimeSpan.FromSeconds(60));
+        Assert.True(late.ToPeer.IsFinished, $"the late stream is stuck: {late}");
+        Assert.Contains(drips, run => run.ToPeer.WasDropped);
+    }
+
+    /// <summary>They hold less than what counts as crowded: nobody is reset, and what is left is passed on in small steps.</summary>
+    [Fact]
+    public void What_slow_readers_leave_of_the_window_is_used_again_and_again()
+    {
+        var options = BondOptions.Default with { MemoryBudgetBytes = 4 << 20 };
+        var net = new SimulatedNetwork(seed: 58, Lab.Three, options);
+        var never = new List<StreamRun>();
+        for (var i = 0; i < 46; i++) never.Add(net.Open(BondRole.Agent, new() { Length = 1 << 20, ReadAfter = TimeSpan.FromHours(1) }));
+        net.RunFor(TimeSpan.FromSeconds(5));
+        var held = net.Relay.Bond.BufferedReceiveBytes;
+        Assert.InRange(held, options.MemoryBudgetBytes * 5 / 8, options.MemoryBudgetBytes * 3 / 4);
+        var late = net.Open(BondRole.Agent, new() { Length = 20 << 20 });
+        net.RunFor(TimeSpan.FromSeconds(10));
+        Assert.True(late.ToPeer.IsFinished, $"the late stream is stuck: {late}");
+    }
+
     [Theory]
     [InlineData(true, 40, 1)]
     [InlineData(false, 40, 1)]
