@@ -46,6 +46,9 @@ public static class Comparison
     /// <summary>What <see cref="StartAsync"/> knows.</summary>
     public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp", "mptcp-watch"];
 
+    /// <summary>Which of <see cref="Measurements"/> everybody is compared by, unless others are asked for.</summary>
+    public static IReadOnlyList<string> Usual { get; } = ["bulk-up", "bulk-down", "ping", "silence"];
+
     public static IReadOnlyList<ComparedMeasurement> Measurements { get; } =
     [
         new("bulk-up", "bulk up, Mbit/s", IsMoreBetter: true, async (lab, length) => Rate(await Scenario.BulkAsync(lab, Flow.Up, WarmUp, length))),
