@@ -14,6 +14,9 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
     /// <remarks>On a path so slow that the first bytes take longer than the patience, replacements would follow each other for ever.</remarks>
     private const int MostDoublings = 5;
 
+    /// <summary>A subflow that has answered for so long shows that the patience was enough: who only receives would otherwise keep what bad hours taught it for days.</summary>
+    private static readonly TimeSpan Lasting = TimeSpan.FromMinutes(1);
+
     /// <summary>So often lateness of our own restarts the clock of one silence: in a process that is always late a silent path would never be found.</summary>
     private const int MostRestarts = 8;
 
@@ -73,6 +76,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         var sample = now - subflow.PingSentAt;
         if (subflow.State == SubflowState.Active && subflow.PingSentAt >= subflow.ActiveSince)
         {
+            if (subflow.PingSentAt - subflow.ActiveSince >= Lasting) _deathsInVain = 0;
             subflow.Rtt.Add(sample, now);
             subflow.Loop.HandleRoundTrip(subflow.Rtt.Min, bond.Options.AckDelay);
         }

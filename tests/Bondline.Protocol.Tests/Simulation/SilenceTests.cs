@@ -100,6 +100,27 @@ public sealed class SilenceTests(ITestOutputHelper output)
         net.RunUntilIdle(TimeSpan.FromSeconds(30));
     }
 
+    /// <summary>The agent sends no bytes of streams, so none that arrive tell it that the only network is well again.</summary>
+    [Fact]
+    public void What_an_end_that_only_receives_learned_in_bad_minutes_is_forgotten_in_good_ones()
+    {
+        var net = new SimulatedNetwork(seed: 34, [new("wlan0", 10, 30)]);
+        net.Open(BondRole.Relay, Lab.Bulk);
+        net.RunUntil(TimeSpan.FromSeconds(4));
+        foreach (var seconds in (double[])[1.5, 3, 5, 9, 17, 33])
+        {
+            net.Silence(net.Paths[0]);
+            net.RunFor(TimeSpan.FromSeconds(seconds));
+            net.Heal(net.Paths[0]);
+            net.RunFor(TimeSpan.FromSeconds(2));
+        }
+
+        net.RunFor(TimeSpan.FromSeconds(70));
+        net.Silence(net.Paths[0]);
+        net.RunFor(TimeSpan.FromSeconds(3));
+        Assert.Equal(SubflowState.Dead, Assert.Single(net.Agent.Bond.Subflows).State);
+    }
+
     [Fact]
     public void Subflows_may_all_be_replaced_while_nothing_can_be_sent()
     {
