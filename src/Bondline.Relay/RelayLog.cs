@@ -33,6 +33,9 @@ internal static partial class RelayLog
     [LoggerMessage(2013, LogLevel.Error, "Answering on the control socket failed: this is a bug")]
     public static partial void AnsweringFailed(this ILogger log, Exception exception);
 
+    [LoggerMessage(2014, LogLevel.Warning, "All tokens are revoked, so no agent can join; \"bondline relay token create NAME --data {Folder}\" makes another")]
+    public static partial void NoTokenLeft(this ILogger log, string folder);
+
     [LoggerMessage(2020, LogLevel.Information, "Bond {Bond}: agent {Instance} of token {Token}")]
     public static partial void AgentJoined(this ILogger log, object bond, Guid instance, string token);
 

@@ -133,10 +133,18 @@ public sealed class RelayServer : IAsyncDisposable
         Undo(certificate);
         await OpenEdgesAsync(https, http, certificate, publicHost, cancellationToken);
         if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, _log));
-        if (!_options.IsEmbedded && !_tokens.All.Any(token => token.Revoked is null)) FirstJoinUrl = CreateToken("first");
+        if (!_options.IsEmbedded) MakeFirstToken(folder!);
         _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString(),
             _listening.IsMultipath ? "TCP and MPTCP" : "plain TCP only: this system has no MPTCP for us, one that is too old, or it is off (net.mptcp.enabled)");
         return _listening;
+    }
+
+    /// <summary>Makes one only where there never was any: whoever revoked them all wants nobody in.</summary>
+    private void MakeFirstToken(string folder)
+    {
+        var all = _tokens!.All;
+        if (all.Count == 0) FirstJoinUrl = CreateToken("first");
+        else if (all.All(token => token.Revoked is not null)) _log.NoTokenLeft(folder);
     }
 
     private async Task OpenEdgesAsync(Socket https, Socket http, X509Certificate2 certificate, string publicHost, CancellationToken cancellationToken)

@@ -5,6 +5,9 @@ namespace Bondline.Relay.Tests;
 /// <summary>Tells a test when the relay logs something: what no visitor and no agent can see.</summary>
 internal sealed class LogWatch : ILoggerFactory, ILogger
 {
+    /// <summary>A relay starts whose tokens are all revoked.</summary>
+    public const int NoTokenLeft = 2014;
+
     /// <summary>The port or name of a tunnel is closed.</summary>
     public const int TunnelClosed = 2032;
 

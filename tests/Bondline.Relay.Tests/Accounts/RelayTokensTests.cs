@@ -24,6 +24,21 @@ public sealed class RelayTokensTests : IDisposable
     }
 
     [Fact]
+    public async Task A_relay_whose_tokens_are_all_revoked_makes_none_and_says_what_would()
+    {
+        var tokens = new RelayTokens(_folder["data"]);
+        await tokens.CreateAsync("laptop", null, Stop);
+        await tokens.RevokeAsync("laptop", Stop);
+        var log = new LogWatch();
+        var told = log.NextAsync(LogWatch.NoTokenLeft);
+        await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"] }, log);
+        await relay.StartAsync(Stop);
+        Assert.Null(relay.FirstJoinUrl);
+        Assert.Contains($"\"bondline relay token create NAME --data {_folder["data"]}\"", await told, StringComparison.Ordinal);
+        Assert.DoesNotContain(await tokens.ListAsync(Stop), token => token.Revoked is null);
+    }
+
+    [Fact]
     public async Task A_running_relay_takes_changes_at_once()
     {
         await using var relay = new RelayServer(TestRelay.Options with { DataDirectory = _folder["data"], Domain = "lab.test" });
