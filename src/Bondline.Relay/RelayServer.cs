@@ -152,7 +152,7 @@ public sealed class RelayServer : IAsyncDisposable
         var connections = new ServedConnections(_log);
         var door = new KestrelDoor(_visitors, _log);
         Undo(door);
-        _tunnels = new TunnelTable(_ownership!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), _visitors, connections, _log)
+        _tunnels = new TunnelTable(_ownership!, _tokens!, (tunnel, socket) => door.EnterAsync(socket, DoorEndPoint.Plain, tunnel), _visitors, connections, _log)
         {
             Settings = new TunnelSettings(_listening!.Domain, publicHost, _options.Listen, _options.TcpPorts, _listening.Http.Port, _options.Http),
         };

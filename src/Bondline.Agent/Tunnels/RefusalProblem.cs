@@ -33,6 +33,7 @@ internal static class RefusalProblem
             "port-taken" => "Take another --remote-port, or --takeover if the holder is yours",
             "name-invalid" => "Take another --name",
             "port-out-of-range" => "Take another --remote-port or leave it out",
+            "auth-expired" => NewLogin,
             _ => null,
         };
         return new(refused.Code, $"{relay} refused {wish}: {Sentence(refused.Message)}", next);

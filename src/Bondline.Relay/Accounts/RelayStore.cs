@@ -120,6 +120,13 @@ internal sealed class RelayStore : IDisposable
 
     public void RemovePort(int port) => Execute("DELETE FROM ports WHERE port = $port", ("$port", port));
 
+    /// <summary>Removes the names and ports of revoked tokens that were saved after the revocation.</summary>
+    public void RemoveOfRevoked() => Execute(
+        """
+        DELETE FROM names WHERE token IN (SELECT id FROM tokens WHERE revoked IS NOT NULL);
+        DELETE FROM ports WHERE token IN (SELECT id FROM tokens WHERE revoked IS NOT NULL);
+        """);
+
     public string? Setting(string key) => Query("SELECT value FROM settings WHERE key = $key", row => row.GetString(0), ("$key", key)).FirstOrDefault();
 
     public void SaveSetting(string key, string value) => Execute(

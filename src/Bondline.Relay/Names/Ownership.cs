@@ -20,6 +20,7 @@ internal sealed class Ownership
     {
         _store = store;
         _time = time;
+        store.RemoveOfRevoked();
         foreach (var name in store.Names()) _names[name.Name] = name;
         foreach (var port in store.Ports()) _ports.Add(port.Port, port);
     }
@@ -83,9 +84,10 @@ internal sealed class Ownership
         return true;
     }
 
-    /// <summary>Forgets what belonged to a token; the store did when the token was revoked.</summary>
+    /// <summary>Forgets what belonged to a revoked token, also what it took since its names and ports left the store with it.</summary>
     public void Forget(string token)
     {
+        _store.RemoveOfRevoked();
         foreach (var name in _names.Values.Where(name => name.Token == token).ToList()) _names.TryRemove(name.Name, out _);
         foreach (var port in _ports.Values.Where(port => port.Token == token).ToList()) _ports.Remove(port.Port);
     }

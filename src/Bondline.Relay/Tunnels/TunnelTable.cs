@@ -24,7 +24,8 @@ internal sealed record TunnelSettings(string? Domain, string Host, IPAddress? Li
 /// One registration at a time; a visitor's lookup takes no lock. The same agent instance gets what it had back at once, always (its old bond is dead, whatever
 /// the relay still believes). Another instance of the same token is refused while the holder is alive, unless it asks to take over. Another token never.
 /// </remarks>
-internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, Task> visitors, VisitorCounter counter, ServedConnections connections, ILogger log) : IAsyncDisposable
+internal sealed class TunnelTable(
+    Ownership ownership, TokenDirectory tokens, Func<HttpTunnel, Socket, Task> visitors, VisitorCounter counter, ServedConnections connections, ILogger log) : IAsyncDisposable
 {
     /// <summary>Tunnels one bond may have.</summary>
     public const int LimitPerBond = 64;
@@ -69,6 +70,8 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         await _gate.WaitAsync();
         try
         {
+            // Its bond is about to be closed. ForgetAsync comes after the revocation and waits here: what is taken before it goes with it, and nothing is after.
+            if (!tokens.IsValid(holder.TokenId)) return Refuse(request, "auth-expired", "The token was revoked.");
             if (!_byHolder.TryGetValue(holder, out var own)) _byHolder.Add(holder, own = []);
             if (own.TryGetValue(request.Tunnel, out var former)) await RemoveAsync(former);
             if (own.Count >= LimitPerBond) return Refuse(request, "limit", $"An agent may have {LimitPerBond} tunnels at once; this one has them.");
@@ -114,7 +117,7 @@ internal sealed class TunnelTable(Ownership ownership, Func<HttpTunnel, Socket, 
         }
     }
 
-    /// <summary>Forgets what belonged to a revoked token. Its live tunnels go with their bonds.</summary>
+    /// <summary>Forgets what belonged to a token that was revoked before. Its live tunnels go with their bonds.</summary>
     public async Task ForgetAsync(string token)
     {
         await _gate.WaitAsync();

@@ -111,8 +111,47 @@ public sealed class TunnelTableTests : IAsyncDisposable
     {
         await _table.RegisterAsync(new Holder(_token), Http(1, "shop"));
         _table = Open("lab.test", PortRange.Ephemeral);
+        _tokens.Revoke("one");
         await _table.ForgetAsync(_token);
         Assert.IsType<TunnelReady>(await _table.RegisterAsync(new Holder(_otherToken), Http(1, "shop")));
+    }
+
+    [Fact]
+    public async Task A_revoked_token_gets_nothing_more()
+    {
+        _tokens.Revoke("one");
+        var agent = new Holder(_token);
+        Assert.Equal("auth-expired", Assert.IsType<TunnelRefused>(await _table.RegisterAsync(agent, Http(1, "shop"))).Code);
+        Assert.Equal("auth-expired", Assert.IsType<TunnelRefused>(await _table.RegisterAsync(agent, Tcp(2))).Code);
+        Assert.Empty(_store.Names());
+        Assert.Empty(_store.Ports());
+    }
+
+    [Fact]
+    public async Task What_a_token_takes_while_it_is_revoked_goes_with_it()
+    {
+        var agent = new Holder(_token);
+        _store.RevokeToken(_token, DateTimeOffset.UtcNow); // in the store, and in the next moment in memory
+        await _table.RegisterAsync(agent, Http(1, "shop"));
+        await _table.RegisterAsync(agent, Tcp(2));
+        await _table.ForgetAsync(_token);
+        Assert.Empty(_store.Names());
+        Assert.Empty(_store.Ports());
+    }
+
+    [Fact]
+    public async Task What_a_revoked_token_still_has_in_the_store_is_free_after_a_restart()
+    {
+        _store.RevokeToken(_token, DateTimeOffset.UtcNow);
+        _store.SaveName(new("shop", _token, DateTimeOffset.UtcNow));
+        var port = _table.Settings.TcpPorts.First;
+        _store.SavePort(new(port, _token, Guid.NewGuid(), "tcp:22", DateTimeOffset.UtcNow));
+        _table = Open("lab.test", _table.Settings.TcpPorts);
+        Assert.Empty(_store.Names());
+        Assert.Empty(_store.Ports());
+        var other = new Holder(_otherToken);
+        Assert.IsType<TunnelReady>(await _table.RegisterAsync(other, Http(1, "shop")));
+        Assert.IsType<TunnelReady>(await _table.RegisterAsync(other, Tcp(2) with { RemotePort = port }));
     }
 
     [Theory]
@@ -260,7 +299,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
     private TunnelTable Open(string? domain, PortRange range)
     {
-        var open = new TunnelTable(new Ownership(_store, TimeProvider.System), (_, socket) =>
+        var open = new TunnelTable(new Ownership(_store, TimeProvider.System), _tokens, (_, socket) =>
         {
             socket.Dispose();
             return Task.CompletedTask;
