@@ -36,6 +36,9 @@ internal static partial class RelayLog
     [LoggerMessage(2014, LogLevel.Warning, "All tokens are revoked, so no agent can join; \"bondline relay token create NAME --data {Folder}\" makes another")]
     public static partial void NoTokenLeft(this ILogger log, string folder);
 
+    [LoggerMessage(2015, LogLevel.Warning, "The store did not take a change of {What}, which is not kept over a restart: {Why}")]
+    public static partial void NotStored(this ILogger log, object what, string why);
+
     [LoggerMessage(2020, LogLevel.Information, "Bond {Bond}: agent {Instance} of token {Token}")]
     public static partial void AgentJoined(this ILogger log, object bond, Guid instance, string token);
 
@@ -44,6 +47,9 @@ internal static partial class RelayLog
 
     [LoggerMessage(2022, LogLevel.Warning, "Bond {Bond}: the agent broke the protocol: {Why}")]
     public static partial void AgentMisbehaved(this ILogger log, object bond, string why);
+
+    [LoggerMessage(2023, LogLevel.Error, "Bond {Bond}: serving its control stream failed, and it is closed: this is a bug")]
+    public static partial void ControlStreamFailed(this ILogger log, object bond, Exception exception);
 
     [LoggerMessage(2030, LogLevel.Information, "Bond {Bond}: tunnel {Tunnel} ready at {Url}")]
     public static partial void TunnelReady(this ILogger log, object bond, ulong tunnel, string url);

@@ -118,7 +118,7 @@ public sealed class RelayServer : IAsyncDisposable
         Undo(_identity = folder is null ? RelayIdentity.Create() : RelayIdentity.LoadOrCreate(folder));
         _authority = Authority(folder);
         _tokens = new TokenDirectory(_store, _options.TimeProvider);
-        _ownership = new Ownership(_store, _options.TimeProvider);
+        _ownership = new Ownership(_store, _options.TimeProvider, _log);
 
         var https = Bind(_options.HttpsPort, "--https-port 8443");
         var http = Bind(_options.HttpPort, "--http-port 8000");

@@ -8,6 +8,12 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
     /// <summary>A relay starts whose tokens are all revoked.</summary>
     public const int NoTokenLeft = 2014;
 
+    /// <summary>The store did not take a name or port.</summary>
+    public const int NotStored = 2015;
+
+    /// <summary>The relay has a bug, which took a control stream.</summary>
+    public const int ControlStreamFailed = 2023;
+
     /// <summary>The port or name of a tunnel is closed.</summary>
     public const int TunnelClosed = 2032;
 
@@ -15,6 +21,16 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
 
     private readonly Lock _gate = new();
     private readonly List<(int Id, TaskCompletionSource<string> Seen)> _waiting = [];
+    private readonly List<string> _errors = [];
+
+    /// <summary>What somebody must act on: bugs.</summary>
+    public IReadOnlyList<string> Errors
+    {
+        get
+        {
+            lock (_gate) return [.. _errors];
+        }
+    }
 
     /// <summary>The text of the next event with the id.</summary>
     /// <exception cref="TimeoutException">There is none.</exception>
@@ -39,6 +55,7 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
         {
             foreach (var (_, seen) in _waiting.Where(wait => wait.Id == eventId.Id)) seen.SetResult(formatter(state, exception));
             _waiting.RemoveAll(wait => wait.Id == eventId.Id);
+            if (logLevel >= LogLevel.Error) _errors.Add($"{formatter(state, exception)} {exception}");
         }
     }
 

@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 
 namespace Bondline.Relay;
 
 /// <summary>Which names and ports belong to which token, over restarts: in memory, written through to the store. The tunnel table's gate guards it; only asking for a name's owner needs none.</summary>
+/// <remarks>Where the store fails (a full disk, one that became read-only), memory counts: tunnels go on, and the next restart may not know of them.</remarks>
 internal sealed class Ownership
 {
     /// <summary>Names, and again ports, a token may keep; beyond that the one used longest ago is given back.</summary>
@@ -13,13 +16,15 @@ internal sealed class Ownership
 
     private readonly RelayStore _store;
     private readonly TimeProvider _time;
+    private readonly ILogger _log;
     private readonly ConcurrentDictionary<string, NameRecord> _names = new(StringComparer.Ordinal);
     private readonly Dictionary<int, PortRecord> _ports = [];
 
-    public Ownership(RelayStore store, TimeProvider time)
+    public Ownership(RelayStore store, TimeProvider time, ILogger log)
     {
         _store = store;
         _time = time;
+        _log = log;
         store.RemoveOfRevoked();
         foreach (var name in store.Names()) _names[name.Name] = name;
         foreach (var port in store.Ports()) _ports.Add(port.Port, port);
@@ -53,11 +58,11 @@ internal sealed class Ownership
             {
                 if (own.Where(other => !isInUse(other.Name)).MinBy(other => other.Used) is not { } oldest) return false;
                 _names.TryRemove(oldest.Name, out _);
-                _store.RemoveName(oldest.Name);
+                TryStore(() => _store.RemoveName(oldest.Name), oldest.Name);
             }
         }
-        _names[name] = new(name, token, now);
-        _store.SaveName(_names[name]);
+        var taken = new NameRecord(name, token, now);
+        _names[name] = TryStore(() => _store.SaveName(taken), name) ? taken : taken with { Used = now - UseResolution }; // so that its next use is written
         return true;
     }
 
@@ -76,19 +81,33 @@ internal sealed class Ownership
             {
                 if (own.Where(other => !isInUse(other.Port)).MinBy(other => other.Used) is not { } oldest) return false;
                 _ports.Remove(oldest.Port);
-                _store.RemovePort(oldest.Port);
+                TryStore(() => _store.RemovePort(oldest.Port), oldest.Port);
             }
         }
-        _ports[port] = new(port, token, instance, service, now);
-        _store.SavePort(_ports[port]);
+        var taken = new PortRecord(port, token, instance, service, now);
+        _ports[port] = TryStore(() => _store.SavePort(taken), port) ? taken : taken with { Used = now - UseResolution };
         return true;
     }
 
     /// <summary>Forgets what belonged to a revoked token, also what it took since its names and ports left the store with it.</summary>
     public void Forget(string token)
     {
-        _store.RemoveOfRevoked();
+        TryStore(_store.RemoveOfRevoked, "what a revoked token had");
         foreach (var name in _names.Values.Where(name => name.Token == token).ToList()) _names.TryRemove(name.Name, out _);
         foreach (var port in _ports.Values.Where(port => port.Token == token).ToList()) _ports.Remove(port.Port);
+    }
+
+    private bool TryStore(Action change, object what)
+    {
+        try
+        {
+            change();
+            return true;
+        }
+        catch (SqliteException error)
+        {
+            _log.NotStored(what, error.Message);
+            return false;
+        }
     }
 }

@@ -299,7 +299,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
     private TunnelTable Open(string? domain, PortRange range)
     {
-        var open = new TunnelTable(new Ownership(_store, TimeProvider.System), _tokens, (_, socket) =>
+        var open = new TunnelTable(new Ownership(_store, TimeProvider.System, NullLogger.Instance), _tokens, (_, socket) =>
         {
             socket.Dispose();
             return Task.CompletedTask;
