@@ -77,20 +77,10 @@ internal sealed class AgentSession : ITunnelHolder
 
     private async Task ControlAsync(BondStream stream, CancellationToken stop)
     {
-        var answering = AnswerAsync(stream, stop);
+        var answering = GuardAsync(AnswerAsync(stream, stop));
         try
         {
-            await ReadAsync(stream, stop);
-            await stream.CompleteWritesAsync(stop);
-        }
-        catch (ProtocolException error)
-        {
-            _log.AgentMisbehaved(_bond.Id, error.Message);
-            await _bond.CloseAsync(error.Error, error.Message);
-        }
-        catch (Exception error) when (error is BondStreamException or OperationCanceledException)
-        {
-            // The bond is over, or the agent gave up its control stream: its tunnels go either way.
+            await GuardAsync(ReadAsync(stream, stop));
         }
         finally
         {
@@ -98,6 +88,29 @@ internal sealed class AgentSession : ITunnelHolder
             await answering;
             await _tunnels.RemoveAsync(this);
             stream.Abort(StreamError.Cancelled);
+        }
+    }
+
+    /// <summary>Ends the bond where one direction of its control stream failed: without that stream nobody could ask for tunnels, and the agent opens another bond.</summary>
+    private async Task GuardAsync(Task direction)
+    {
+        try
+        {
+            await direction;
+        }
+        catch (ProtocolException error)
+        {
+            _log.AgentMisbehaved(_bond.Id, error.Message);
+            await _bond.CloseAsync(error.Error, error.Message);
+        }
+        catch (Exception error) when (error is BondStreamException or OperationCanceledException or ChannelClosedException)
+        {
+            // The bond is over, or the agent gave up its control stream: its tunnels go either way.
+        }
+        catch (Exception bug)
+        {
+            _log.ControlStreamFailed(_bond.Id, bug);
+            await _bond.CloseAsync(ProtocolError.Internal, "The relay failed to serve this agent; its log says more.");
         }
     }
 
@@ -113,13 +126,14 @@ internal sealed class AgentSession : ITunnelHolder
                 while (ControlCodec.TryRead(ref input, out var message))
                     if (message is not null) await HandleAsync(message, stop);
                 reader.AdvanceTo(input.Start, input.End);
-                if (result.IsCompleted) return;
+                if (result.IsCompleted) break;
             }
         }
         finally
         {
             await reader.CompleteAsync();
         }
+        await stream.CompleteWritesAsync(stop);
     }
 
     private async Task HandleAsync(ControlMessage message, CancellationToken stop)
@@ -146,18 +160,11 @@ internal sealed class AgentSession : ITunnelHolder
     private async Task AnswerAsync(BondStream stream, CancellationToken stop)
     {
         var buffer = new ArrayBufferWriter<byte>();
-        try
+        await foreach (var answer in _answers.Reader.ReadAllAsync(stop))
         {
-            await foreach (var answer in _answers.Reader.ReadAllAsync(stop))
-            {
-                ControlCodec.Write(answer, buffer);
-                await stream.WriteAsync(buffer.WrittenMemory, stop);
-                buffer.ResetWrittenCount();
-            }
-        }
-        catch (Exception error) when (error is BondStreamException or OperationCanceledException)
-        {
-            // The reading side ends by the same and says so.
+            ControlCodec.Write(answer, buffer);
+            await stream.WriteAsync(buffer.WrittenMemory, stop);
+            buffer.ResetWrittenCount();
         }
     }
 }

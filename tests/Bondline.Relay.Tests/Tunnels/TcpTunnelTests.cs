@@ -24,7 +24,11 @@ public sealed class TcpTunnelTests : IAsyncLifetime
         _join = _relay.CreateToken("test");
     }
 
-    public ValueTask DisposeAsync() => _relay.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _relay.DisposeAsync();
+        Assert.Empty(_log.Errors); // however agents and visitors leave
+    }
 
     [Fact]
     public async Task A_visitors_bytes_go_to_the_agent_and_back_with_each_end_kept_apart()
@@ -208,6 +212,24 @@ public sealed class TcpTunnelTests : IAsyncLifetime
         Assert.Equal("hello"u8.ToArray(), await ReadAsync(visitor, 5));
     }
 
+    [Fact]
+    public async Task A_relay_that_fails_to_register_a_tunnel_ends_the_bond_so_that_the_agent_opens_another()
+    {
+        var log = new LogWatch();
+        var time = new FailingTime();
+        await using var relay = new RelayServer(TestRelay.Options with { IsEmbedded = true, TimeProvider = time }, log);
+        await relay.StartAsync(Stop);
+        await using var agent = new TestAgent(relay.CreateToken("test"), EchoAsync, [new(1, TunnelKind.Tcp)]);
+        await agent.NextAsync<TunnelReady>();
+        var told = log.NextAsync(LogWatch.ControlStreamFailed);
+        time.FailOnce();
+        await agent.SendAsync(new RegisterTunnel(2, TunnelKind.Tcp));
+        await told;
+        using var visitor = await VisitAsync(agent); // by the bond it opened next
+        await visitor.SendAsync("hello"u8.ToArray(), Stop);
+        Assert.Equal("hello"u8.ToArray(), await ReadAsync(visitor, 5));
+    }
+
     private TestAgent Agent(Func<BondStream, Task> serve, RegisterTunnel[]? tunnels = null) => new(_join, serve, tunnels ?? [new(1, TunnelKind.Tcp)]);
 
     private static async Task<Socket> VisitAsync(TestAgent agent) => await ConnectAsync((await agent.NextAsync<TunnelReady>()).Port!.Value);
@@ -259,5 +281,15 @@ public sealed class TcpTunnelTests : IAsyncLifetime
     {
         await stream.CopyToAsync(stream);
         await stream.CompleteWritesAsync();
+    }
+
+    /// <summary>A clock that fails once: what nobody expects while a tunnel is registered.</summary>
+    private sealed class FailingTime : TimeProvider
+    {
+        private int _failures;
+
+        public void FailOnce() => Volatile.Write(ref _failures, 1);
+
+        public override DateTimeOffset GetUtcNow() => Interlocked.Exchange(ref _failures, 0) == 0 ? base.GetUtcNow() : throw new InvalidOperationException("no time");
     }
 }
