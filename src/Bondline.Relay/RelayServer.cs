@@ -132,7 +132,7 @@ public sealed class RelayServer : IAsyncDisposable
         var certificate = _identity.CreateCertificate(domain, address, _options.TimeProvider.GetUtcNow());
         Undo(certificate);
         await OpenEdgesAsync(https, http, certificate, publicHost, cancellationToken);
-        if (folder is not null) Undo(new TokenSocket(folder, HandleAsync, _log));
+        if (folder is not null) Undo(new TokenSocket(TokenSocket.Listen(folder), HandleAsync, _options.TimeProvider, _log));
         if (!_options.IsEmbedded) MakeFirstToken(folder!);
         _log.Listening(_listening.Https.ToString(), _listening.Http.ToString(), _listening.TcpPorts.ToString(),
             _listening.IsMultipath ? "TCP and MPTCP" : "plain TCP only: this system has no MPTCP for us, one that is too old, or it is off (net.mptcp.enabled)");

@@ -5,6 +5,9 @@ namespace Bondline.Relay.Tests;
 /// <summary>Tells a test when the relay logs something: what no visitor and no agent can see.</summary>
 internal sealed class LogWatch : ILoggerFactory, ILogger
 {
+    /// <summary>A listener has no connection to give, and is asked again later.</summary>
+    public const int AcceptFailed = 2001;
+
     /// <summary>A relay starts whose tokens are all revoked.</summary>
     public const int NoTokenLeft = 2014;
 
@@ -21,6 +24,7 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
 
     private readonly Lock _gate = new();
     private readonly List<(int Id, TaskCompletionSource<string> Seen)> _waiting = [];
+    private readonly Dictionary<int, int> _counts = [];
     private readonly List<string> _errors = [];
 
     /// <summary>What somebody must act on: bugs.</summary>
@@ -30,6 +34,12 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
         {
             lock (_gate) return [.. _errors];
         }
+    }
+
+    /// <summary>How many events with the id there were.</summary>
+    public int Count(int id)
+    {
+        lock (_gate) return _counts.GetValueOrDefault(id);
     }
 
     /// <summary>The text of the next event with the id.</summary>
@@ -53,6 +63,7 @@ internal sealed class LogWatch : ILoggerFactory, ILogger
     {
         lock (_gate)
         {
+            _counts[eventId.Id] = _counts.GetValueOrDefault(eventId.Id) + 1;
             foreach (var (_, seen) in _waiting.Where(wait => wait.Id == eventId.Id)) seen.SetResult(formatter(state, exception));
             _waiting.RemoveAll(wait => wait.Id == eventId.Id);
             if (logLevel >= LogLevel.Error) _errors.Add($"{formatter(state, exception)} {exception}");

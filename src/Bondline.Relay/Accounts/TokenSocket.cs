@@ -31,28 +31,41 @@ internal sealed class TokenSocket : IAsyncDisposable
     private const string FileName = "control.sock";
     private const int MaxLineLength = 1 << 20; // a list of some thousand tokens
 
+    private const int WaitMs = 100;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    private readonly string _path;
+    private readonly Socket _listener;
     private readonly Func<TokenRequest, Task<TokenReply>> _handle;
+    private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly CancellationTokenSource _closing = new(); // never disposed: it holds no timer
     private readonly Task _serving;
-    private volatile bool _isClosing;
 
-    /// <param name="folder">The data folder, which this relay has locked.</param>
+    /// <param name="listener">Listens; owned from here on.</param>
     /// <param name="handle">Answers a request; what it throws as <see cref="RelayException"/> is sent back.</param>
+    /// <param name="time">For the wait after a failure to accept.</param>
     /// <param name="log">Where failures go.</param>
-    public TokenSocket(string folder, Func<TokenRequest, Task<TokenReply>> handle, ILogger log)
+    public TokenSocket(Socket listener, Func<TokenRequest, Task<TokenReply>> handle, TimeProvider time, ILogger log)
     {
-        _path = PathIn(folder);
+        _listener = listener;
         _handle = handle;
+        _time = time;
         _log = log;
-        File.Delete(_path); // the lock says that no other relay has it
-        _listener.Bind(EndPointOf(_path));
-        DataFolder.RestrictToOwner(_path); // nobody can connect before Listen
-        _listener.Listen(8);
         _serving = ServeAsync();
+    }
+
+    /// <summary>The listening socket in <paramref name="folder"/>, a data folder that this relay has locked. Closing it removes its file.</summary>
+    public static Socket Listen(string folder)
+    {
+        var path = PathIn(folder);
+        var endPoint = EndPointOf(path);
+        File.Delete(path); // the lock says that no other relay has it
+        var listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        listener.Bind(endPoint);
+        DataFolder.RestrictToOwner(path); // nobody can connect before Listen
+        listener.Listen(8);
+        return listener;
     }
 
     /// <summary>Asks the relay that uses <paramref name="folder"/>.</summary>
@@ -91,10 +104,9 @@ internal sealed class TokenSocket : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _isClosing = true;
+        await _closing.CancelAsync();
         _listener.Dispose();
         await _serving;
-        File.Delete(_path);
     }
 
     private static string PathIn(string folder) => Path.Combine(folder, FileName);
@@ -114,21 +126,35 @@ internal sealed class TokenSocket : IAsyncDisposable
     // One at a time: requests are rare, short, and the operator's own.
     private async Task ServeAsync()
     {
-        while (!_isClosing)
+        while (!_closing.IsCancellationRequested)
         {
             try
             {
                 using var socket = await _listener.AcceptAsync();
-                using var limit = new CancellationTokenSource(Patience);
-                await using var stream = new NetworkStream(socket);
-                var request = JsonSerializer.Deserialize(await ReceiveAsync(stream, limit.Token), TokenJson.Default.TokenRequest);
-                var reply = request is null ? new TokenReply("usage", "an empty request") : await AnswerAsync(request);
-                await SendAsync(stream, JsonSerializer.SerializeToUtf8Bytes(reply, TokenJson.Default.TokenReply), limit.Token);
+                await ServeAsync(socket);
             }
-            catch (Exception error) when (error is SocketException or IOException or JsonException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
-                if (!_isClosing) _log.ControlFailed(error.Message);
+                if (_closing.IsCancellationRequested) break;
+                _log.AcceptFailed(_listener.LocalEndPoint, error.Message, WaitMs); // no file descriptors left: others must finish first
+                await Task.Delay(TimeSpan.FromMilliseconds(WaitMs), _time, _closing.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
+        }
+    }
+
+    private async Task ServeAsync(Socket socket)
+    {
+        try
+        {
+            using var limit = new CancellationTokenSource(Patience);
+            await using var stream = new NetworkStream(socket);
+            var request = JsonSerializer.Deserialize(await ReceiveAsync(stream, limit.Token), TokenJson.Default.TokenRequest);
+            var reply = request is null ? new TokenReply("usage", "an empty request") : await AnswerAsync(request);
+            await SendAsync(stream, JsonSerializer.SerializeToUtf8Bytes(reply, TokenJson.Default.TokenReply), limit.Token);
+        }
+        catch (Exception error) when (error is SocketException or IOException or JsonException or OperationCanceledException)
+        {
+            if (!_closing.IsCancellationRequested) _log.ControlFailed(error.Message);
         }
     }
 

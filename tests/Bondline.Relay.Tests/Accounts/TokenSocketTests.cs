@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -76,5 +77,26 @@ public sealed class TokenSocketTests : IDisposable
         Assert.Equal("fine", (await TokenSocket.AskAsync(_folder.Path, new(TokenVerb.List), Stop))?.JoinUrl);
     }
 
-    private TokenSocket Open(Func<TokenRequest, TokenReply> answer) => new(_folder.Path, request => Task.FromResult(answer(request)), NullLogger.Instance);
+    [Fact]
+    public async Task A_listener_that_cannot_accept_is_asked_again_after_a_while_and_not_at_once()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        listener.Server.Shutdown(SocketShutdown.Both); // from here on accepting fails at once, as where a process has no descriptor left
+        var (time, log) = (new ManualTime(), new LogWatch());
+        var failed = log.NextAsync(LogWatch.AcceptFailed);
+        await using var socket = new TokenSocket(listener.Server, _ => Task.FromResult(new TokenReply()), time, log);
+        await failed;
+        for (var i = 0; i < 100; i++) await Task.Yield(); // a loop would be round some thousand times
+        Assert.Equal(1, log.Count(LogWatch.AcceptFailed));
+        failed = log.NextAsync(LogWatch.AcceptFailed);
+        while (!failed.IsCompleted)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.Yield();
+        }
+        await failed;
+    }
+
+    private TokenSocket Open(Func<TokenRequest, TokenReply> answer) => new(TokenSocket.Listen(_folder.Path), request => Task.FromResult(answer(request)), TimeProvider.System, NullLogger.Instance);
 }
