@@ -16,7 +16,8 @@ public sealed class RelayServer : IAsyncDisposable
     /// <summary>An agent opens one stream, the control stream. With what the protocol lets everybody open, memory for streams that say nothing stays small.</summary>
     private const int AgentStreams = 128;
 
-    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
+    /// <summary>What requests under way have to finish when the relay stops.</summary>
+    public static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(2);
 
     private readonly RelayOptions _options;
     private readonly ILoggerFactory _loggers;
@@ -34,6 +35,7 @@ public sealed class RelayServer : IAsyncDisposable
     private BondHost? _bonds;
     private RelayListening? _listening;
     private HostPort _host;
+    private CancellationToken _now;
 
     /// <param name="options">What it is to be.</param>
     /// <param name="loggers">Default null: it says nothing.</param>
@@ -67,8 +69,12 @@ public sealed class RelayServer : IAsyncDisposable
     }
 
     /// <summary>Starts it, calls <paramref name="started"/>, and runs until <paramref name="stop"/> is cancelled.</summary>
-    public async Task RunAsync(Action<RelayServer> started, CancellationToken stop)
+    /// <param name="started">It takes agents and visitors.</param>
+    /// <param name="stop">Ends it as <see cref="StopAsync"/> does.</param>
+    /// <param name="now">Cuts the requests that are still under way then.</param>
+    public async Task RunAsync(Action<RelayServer> started, CancellationToken stop, CancellationToken now)
     {
+        _now = now;
         await StartAsync(stop);
         started(this);
         var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -178,7 +184,8 @@ public sealed class RelayServer : IAsyncDisposable
         var tls = new TlsEdge(_bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, _options.TimeProvider, _log);
         _undo.Push(async () =>
         {
-            using var drained = new CancellationTokenSource(DrainTime, _options.TimeProvider);
+            using var late = new CancellationTokenSource(DrainTime, _options.TimeProvider);
+            using var drained = CancellationTokenSource.CreateLinkedTokenSource(late.Token, _now);
             await edge.StopAsync(drained.Token);
             await _bonds.DisposeAsync(); // which resets what is left of visitors
             await _tunnels.DisposeAsync();

@@ -60,18 +60,27 @@ internal static class RelayCommand
                     IdleTimeout = line.GetValue(idle) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 },
             };
-            return GuardAsync(() => RunAsync(host, line, options, recording.Read(line)));
+            return GuardAsync(async () =>
+            {
+                await RunAsync(host, line, options, recording.Read(line));
+                return host.Stop.Now.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Success;
+            });
         });
         return command;
     }
 
     /// <summary>Runs <paramref name="action"/>; what the relay cannot do becomes an error of the command line.</summary>
-    public static async Task<int> GuardAsync(Func<Task> action)
+    public static Task<int> GuardAsync(Func<Task> action) => GuardAsync(async () =>
+    {
+        await action();
+        return ExitCode.Success;
+    });
+
+    private static async Task<int> GuardAsync(Func<Task<ExitCode>> action)
     {
         try
         {
-            await action();
-            return (int)ExitCode.Success;
+            return (int)await action();
         }
         catch (RelayException error)
         {
@@ -90,6 +99,7 @@ internal static class RelayCommand
         });
         using var record = recording?.Open(why => host.Error.WriteLine($"warning: recording has ended, the relay goes on: {why}"));
         await using var relay = new RelayServer(options with { Record = record }, loggers);
+        using var stopping = line.GetValue(CommonOptions.Quiet) ? default : host.Stop.Drain.Register(() => Announce(host, relay));
         Task check = Task.CompletedTask, statistics = Task.CompletedTask;
         await relay.RunAsync(
             started =>
@@ -98,8 +108,24 @@ internal static class RelayCommand
                 check = CheckDomainAsync(host, started);
                 if (line.GetValue(CommonOptions.Stats)) statistics = EverySecond.RunAsync(() => host.Output.WriteLine(RelayReport.Statistics(started.Snapshot(), line.GetValue(CommonOptions.Json))), host.Stop.Drain);
             },
-            host.Stop.Drain);
+            host.Stop.Drain,
+            host.Stop.Now);
         await Task.WhenAll(check, statistics);
+    }
+
+    /// <summary>Whoever pressed Ctrl-C sees why the process is still there.</summary>
+    private static void Announce(CommandHost host, RelayServer relay)
+    {
+        var now = relay.Snapshot();
+        if (now.Bytes.Streams <= now.Agents) return; // those for control alone
+        try
+        {
+            host.Error.WriteLine($"Stopping: requests under way have {RelayServer.DrainTime.TotalSeconds:0} s to finish; Ctrl-C again ends at once.");
+        }
+        catch (IOException)
+        {
+            // The terminal was closed, which is also a signal to stop.
+        }
     }
 
     private static void Report(CommandHost host, ParseResult line, RelayServer relay)
