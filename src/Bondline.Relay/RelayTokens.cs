@@ -6,12 +6,14 @@ namespace Bondline.Relay;
 public sealed record TokenView(string Name, string Id, DateTimeOffset Created, DateTimeOffset? Revoked);
 
 /// <summary>Creates, lists and revokes a relay's tokens: through the relay if it is running, in its data folder if it is not.</summary>
-/// <param name="folder">The data folder; null for the default one. It is made if it is not there.</param>
+/// <param name="folder">The data folder; null for the default one. Only creating a token makes one.</param>
 /// <param name="time">Default null: the system's.</param>
 /// <remarks>Each method throws <see cref="RelayException"/> where it cannot do what was asked.</remarks>
 public sealed class RelayTokens(string? folder, TimeProvider? time = null)
 {
-    private readonly string _folder = OpenFolder(folder);
+    private const string StoreFile = "relay.db";
+
+    private readonly string _folder = DataFolder.PathOf(folder);
     private readonly bool _isNamed = folder is not null;
     private readonly TimeProvider _time = time ?? TimeProvider.System;
 
@@ -28,6 +30,7 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     public async Task<string> CreateAsync(string name, string? host, CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.Create, name, host), cancellationToken) is { JoinUrl: { } joinUrl }) return joinUrl;
+        MakeFolder();
         using var store = RelayStore.Open(StoreIn(_folder));
         using var identity = RelayIdentity.LoadOrCreate(_folder);
         var known = store.Setting("host") is { } saved ? ParseHost(saved, default) : new HostPort(PublicAddress.Find().ToString(), JoinUrl.DefaultPort);
@@ -38,7 +41,7 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     public async Task<IReadOnlyList<TokenView>> ListAsync(CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.List), cancellationToken) is { } reply) return reply.Tokens ?? [];
-        using var store = RelayStore.Open(StoreIn(_folder));
+        using var store = FindStore();
         return View(new TokenDirectory(store, _time));
     }
 
@@ -46,7 +49,7 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
     public async Task RevokeAsync(string name, CancellationToken cancellationToken = default)
     {
         if (await AskAsync(new(TokenVerb.Revoke, name), cancellationToken) is not null) return;
-        using var store = RelayStore.Open(StoreIn(_folder));
+        using var store = FindStore();
         new TokenDirectory(store, _time).Revoke(name);
     }
 
@@ -64,19 +67,21 @@ public sealed class RelayTokens(string? folder, TimeProvider? time = null)
         return reply;
     }
 
-    private static string OpenFolder(string? folder)
+    private void MakeFolder()
     {
         try
         {
-            return DataFolder.Open(folder);
+            DataFolder.Open(_folder);
         }
         catch (RelayException error)
         {
-            throw new RelayException(error.Code, error.Message, "Run this as the relay's own user, such as with sudo, or name the relay's folder with --data DIR");
+            throw new RelayException(error.Code, error.Message, DataFolder.AsOwner);
         }
     }
 
-    internal static string StoreIn(string folder) => Path.Combine(folder, "relay.db");
+    private RelayStore FindStore() => RelayStore.Open(DataFolder.Find(_folder, StoreFile));
+
+    internal static string StoreIn(string folder) => Path.Combine(folder, StoreFile);
 
     internal static IReadOnlyList<TokenView> View(TokenDirectory tokens) => [.. tokens.All.Select(token => new TokenView(token.Name, token.Id, token.Created, token.Revoked))];
 

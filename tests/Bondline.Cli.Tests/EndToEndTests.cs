@@ -230,6 +230,7 @@ public sealed class EndToEndTests : IAsyncDisposable
     [Fact]
     public async Task The_root_goes_to_standard_output_and_what_to_do_with_it_to_standard_error()
     {
+        await StartRelayAsync();
         await using var host = new TestHost();
         Assert.Equal(0, await host.RunAsync("relay", "ca", "--data", _data));
         using var root = X509Certificate2.CreateFromPem(host.Output);
@@ -239,6 +240,19 @@ public sealed class EndToEndTests : IAsyncDisposable
         await using var again = new TestHost();
         Assert.Equal(0, await again.RunAsync("relay", "ca", "--data", _data, "--quiet"));
         Assert.Equal((host.Output, ""), (again.Output, again.Error));
+    }
+
+    [Fact]
+    public async Task A_data_folder_that_is_misspelt_is_an_error_and_not_made()
+    {
+        var typo = Path.Combine(_data, "typo");
+        foreach (var arguments in (string[][])[["ca"], ["token", "list"], ["token", "revoke", "laptop"]])
+        {
+            await using var host = new TestHost();
+            Assert.Equal((int)ExitCode.Failure, await host.RunAsync(["relay", .. arguments, "--data", typo]));
+            Assert.Equal(("", $"error: there is no data folder {typo} (data-unusable). Name the relay's with --data DIR; more: bondline help data-unusable\n"), (host.Output, host.Error));
+        }
+        Assert.False(Directory.Exists(typo));
     }
 
     [Fact]

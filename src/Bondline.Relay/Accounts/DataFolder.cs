@@ -6,6 +6,9 @@ namespace Bondline.Relay;
 /// <summary>Where a relay keeps its keys, its store and its control socket; only its user may enter.</summary>
 internal static class DataFolder
 {
+    /// <summary>What to do where the folder is closed to this user.</summary>
+    public const string AsOwner = "Run this as the relay's own user, such as with sudo, or name the relay's folder with --data DIR";
+
     public static string Default
     {
         get
@@ -19,11 +22,15 @@ internal static class DataFolder
         }
     }
 
+    /// <summary>The full path of a data folder, whether it is there or not.</summary>
+    /// <param name="folder">Null for the default one.</param>
+    public static string PathOf(string? folder) => Path.GetFullPath(folder ?? Default);
+
     /// <summary>Makes the folder if it is not there and returns its full path.</summary>
     /// <exception cref="RelayException">It cannot be made or written.</exception>
     public static string Open(string? folder)
     {
-        var path = Path.GetFullPath(folder ?? Default);
+        var path = PathOf(folder);
         try
         {
             if (!Directory.Exists(path)) CreateOwnerOnly(path);
@@ -35,6 +42,25 @@ internal static class DataFolder
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new RelayException("data-unusable", $"the data folder {path} cannot be used: {error.Message.TrimEnd('.')}", "Name another with --data DIR, or run as a user that may write it");
+        }
+    }
+
+    /// <summary>The full path of a file of the folder, for whoever is to make neither.</summary>
+    /// <exception cref="RelayException">It is not there, or may not be read.</exception>
+    public static string Find(string folder, string file)
+    {
+        var path = Path.Combine(folder, file);
+        try
+        {
+            using (File.OpenHandle(path)) return path;
+        }
+        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new RelayException("data-unusable", Directory.Exists(folder) ? $"no relay has been started with the data folder {folder}: it has no {file}" : $"there is no data folder {folder}", "Name the relay's with --data DIR");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new RelayException("data-unusable", $"the data folder {folder} cannot be used: {error.Message.TrimEnd('.')}", AsOwner);
         }
     }
 

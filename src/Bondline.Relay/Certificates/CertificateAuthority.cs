@@ -50,6 +50,14 @@ internal sealed class CertificateAuthority : IDisposable
             using var key = fresh._root.GetECDsaPrivateKey()!;
             DataFolder.WriteOnce(path, $"{fresh.Pem}\n{key.ExportPkcs8PrivateKeyPem()}\n");
         }
+        return Load(folder);
+    }
+
+    /// <summary>Reads the root of <paramref name="folder"/>.</summary>
+    /// <exception cref="RelayException">There is no usable one.</exception>
+    public static CertificateAuthority Load(string folder)
+    {
+        var path = DataFolder.Find(folder, File);
         try
         {
             var text = System.IO.File.ReadAllText(path);

@@ -81,12 +81,30 @@ public sealed class RelayTokensTests : IDisposable
     }
 
     [Fact]
-    public void A_folder_that_cannot_be_used_names_the_way_out()
+    public async Task A_folder_that_cannot_be_used_names_the_way_out()
     {
-        File.WriteAllText(_folder["data"], "");
-        var error = Assert.Throws<RelayException>(() => new RelayTokens(_folder["data"]));
+        await File.WriteAllTextAsync(_folder["data"], "", Stop);
+        var error = await Assert.ThrowsAsync<RelayException>(() => new RelayTokens(_folder["data"]).CreateAsync("laptop", null, Stop));
         Assert.Equal("data-unusable", error.Code);
         Assert.Contains("the relay's own user", error.Next, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whoever_only_looks_makes_nothing(bool isThere)
+    {
+        if (isThere) Directory.CreateDirectory(_folder["data"]);
+        var tokens = new RelayTokens(_folder["data"]);
+        foreach (var look in (Func<Task>[])[() => tokens.ListAsync(Stop), () => tokens.RevokeAsync("laptop", Stop), () => RelayRoot.ReadAsync(_folder["data"], Stop)])
+        {
+            var error = await Assert.ThrowsAsync<RelayException>(look);
+            Assert.Equal("data-unusable", error.Code);
+            Assert.Contains(_folder["data"], error.Message, StringComparison.Ordinal);
+            Assert.Contains("--data DIR", error.Next, StringComparison.Ordinal);
+        }
+        Assert.Equal(isThere, Directory.Exists(_folder["data"]));
+        if (isThere) Assert.Empty(Directory.GetFileSystemEntries(_folder["data"]));
     }
 
     [Theory]
