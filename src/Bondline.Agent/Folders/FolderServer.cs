@@ -13,6 +13,9 @@ namespace Bondline.Agent;
 /// <summary>Serves a folder to visitors, read only: Kestrel over their streams, and ASP.NET's static files with what <see cref="ServedFiles"/> lets through.</summary>
 internal sealed class FolderServer : IAsyncDisposable
 {
+    // A relay has looked at them already. It lets request lines of 16 KiB through, 256 headers and at most 1 MiB of them, and adds its own.
+    private const int LongestRequestLine = 17 << 10, MostHeaderBytes = 1 << 20, MostHeaders = 256 + 16;
+
     private readonly StreamListener _listener = new();
     private readonly WebApplication _app;
     private readonly Task _started;
@@ -27,6 +30,9 @@ internal sealed class FolderServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestLineSize = LongestRequestLine;
+            kestrel.Limits.MaxRequestHeadersTotalSize = MostHeaderBytes;
+            kestrel.Limits.MaxRequestHeaderCount = MostHeaders;
             kestrel.Limits.MinRequestBodyDataRate = null; // the bond may stand still
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Listen(_listener.EndPoint);

@@ -20,8 +20,7 @@ internal sealed class ServedFiles(string root) : IFileProvider
     public IFileInfo GetFileInfo(string subpath)
     {
         if (Find(subpath) is not { } path) return new NotFoundFileInfo(subpath);
-        var file = new FileInfo(path);
-        return file.Exists ? new ServedFile(file) : new NotFoundFileInfo(subpath);
+        return (IFileInfo?)Describe(new FileInfo(path)) ?? new NotFoundFileInfo(subpath);
     }
 
     /// <inheritdoc cref="GetFileInfo"/>
@@ -39,6 +38,19 @@ internal sealed class ServedFiles(string root) : IFileProvider
         if (path == real) return path;
         var inside = Path.EndsInDirectorySeparator(real) ? real : real + Path.DirectorySeparatorChar;
         return path.StartsWith(inside, StringComparison.Ordinal) && !path[inside.Length..].Split(Path.DirectorySeparatorChar).Any(IsHidden) ? path : null;
+    }
+
+    /// <returns>Null if it is not there: it is gone just now, or its name is no UTF-8 and nobody can ask for it.</returns>
+    private static ServedFile? Describe(FileSystemInfo entry)
+    {
+        try
+        {
+            return entry.Exists ? new ServedFile(entry) : null;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     private static bool IsHidden(string name) => name.StartsWith('.') && name != WellKnown;
@@ -93,8 +105,9 @@ internal sealed class ServedFiles(string root) : IFileProvider
         public IEnumerator<IFileInfo> GetEnumerator() =>
             new DirectoryInfo(path).EnumerateFileSystemInfos("*", new EnumerationOptions { IgnoreInaccessible = true, AttributesToSkip = 0 })
                 .Where(entry => files.Find($"{subpath}/{entry.Name}") is not null)
+                .Select(Describe)
+                .OfType<IFileInfo>()
                 .Take(MaxListed)
-                .Select(entry => new ServedFile(entry))
                 .GetEnumerator();
 
         IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();

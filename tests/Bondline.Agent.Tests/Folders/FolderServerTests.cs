@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using Bondline.Protocol;
@@ -105,6 +106,42 @@ public sealed class FolderServerTests : IAsyncLifetime
         var sub = await AskAsync("GET /sub/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         Assert.Contains("a&lt;b&gt;&amp;.txt", sub, StringComparison.Ordinal);
         Assert.DoesNotContain("a<b>", sub, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_entry_whose_name_cannot_be_asked_for_is_left_out_and_takes_nothing_with_it()
+    {
+        // Names that are no UTF-8: .NET itself can neither make nor remove them.
+        var sub = Path.Combine(_folder.FullName, "sub");
+        await ShellAsync("""cd "$0" && touch "$(printf 'caf\351.txt')" && mkdir "$(printf 'd\351')" """, sub);
+        try
+        {
+            Assert.Equal(4, Directory.GetFileSystemEntries(sub).Length);
+            var list = await AskAsync("GET /sub/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 200 ", list, StringComparison.Ordinal);
+            Assert.Contains("\"./page.html\"", list, StringComparison.Ordinal);
+            Assert.Equal(3, list.Split("<a href=").Length - 1); // with the way up
+        }
+        finally
+        {
+            await ShellAsync("rm -r \"$0\"", sub);
+        }
+
+        static async Task ShellAsync(string script, string argument)
+        {
+            using var shell = Process.Start("sh", ["-c", script, argument]);
+            await shell.WaitForExitAsync(Stop);
+            Assert.Equal(0, shell.ExitCode);
+        }
+    }
+
+    [Fact]
+    public async Task It_takes_requests_as_large_as_a_relay_lets_through()
+    {
+        var line = await AskAsync($"GET /app.js?{new string('x', (16 << 10) - "GET /app.js? HTTP/1.1\r\n".Length)} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        Assert.StartsWith("HTTP/1.1 200 ", line, StringComparison.Ordinal);
+        var headers = string.Concat(Enumerable.Range(0, 256).Select(i => $"X-{i}: {new string('x', 3000)}\r\n"));
+        Assert.StartsWith("HTTP/1.1 200 ", await AskAsync($"GET /app.js HTTP/1.1\r\n{headers}Host: a\r\nX-Forwarded-For: 127.0.0.1\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
     }
 
     [Fact]
