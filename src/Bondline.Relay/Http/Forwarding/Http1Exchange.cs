@@ -35,6 +35,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
         var leaving = context.RequestAborted.UnsafeRegister(static stream => ((BondStream)stream!).Abort(StreamError.Cancelled), _stream);
         using var idle = _idle = idleTimeout is { } limit ? new(context, connection, limit, time) : null;
         Task? sending = null;
+        connection.IsPinned |= ConnectionSignIn.IsIn(context.Request.Headers.Authorization);
         try
         {
             var request = new ByteWriter(_head.Length is > SmallBytes || (_head.HasBody && _head.Length is null) ? LargeBytes : SmallBytes);
@@ -90,6 +91,7 @@ internal sealed class Http1Exchange(HttpContext context, LocalConnection connect
         }
         var response = ResponseHead.Read(connection.Unread.Span[..length], HttpMethods.IsHead(context.Request.Method), context.Response.Headers);
         if (response.Status == StatusCodes.Status101SwitchingProtocols && !_head.IsWebSocket) throw new BadResponseException("The service changed the protocol unasked.");
+        connection.IsPinned |= ConnectionSignIn.IsIn(context.Response.Headers.WWWAuthenticate);
         connection.Consume(length);
         return response;
     }

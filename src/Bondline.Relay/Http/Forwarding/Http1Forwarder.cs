@@ -12,9 +12,14 @@ namespace Bondline.Relay;
 internal sealed class Http1Forwarder(Func<IPEndPoint?, CancellationToken, ValueTask<BondStream>> open, string? hostHeader, TimeSpan? idleTimeout, TimeProvider time) : IDisposable
 {
     private readonly LocalConnections _connections = new(time);
+    private readonly PinnedConnections _pinned = new(time);
 
     /// <summary>Closes connections that are idle; requests under way keep theirs.</summary>
-    public void Dispose() => _connections.Dispose();
+    public void Dispose()
+    {
+        _connections.Dispose();
+        _pinned.Dispose();
+    }
 
     /// <summary>Forwards one request. Where that fails when the response has begun, the visitor's connection is aborted.</summary>
     /// <returns>Null, or what went wrong before the response began: the visitor has no answer yet.</returns>
@@ -22,7 +27,7 @@ internal sealed class Http1Forwarder(Func<IPEndPoint?, CancellationToken, ValueT
     {
         try
         {
-            for (var connection = _connections.Take(); ; connection = null)
+            for (var connection = _pinned.Take(context) ?? _connections.Take(); ; connection = null)
             {
                 connection ??= new(await open(VisitorOf(context), context.RequestAborted));
                 var exchange = new Http1Exchange(context, connection, idleTimeout, time);
@@ -38,8 +43,9 @@ internal sealed class Http1Forwarder(Func<IPEndPoint?, CancellationToken, ValueT
                 }
                 finally
                 {
-                    if (isReusable) _connections.Return(connection);
-                    else connection.Dispose();
+                    if (!isReusable) connection.Dispose();
+                    else if (connection.IsPinned) _pinned.Return(connection, context);
+                    else _connections.Return(connection);
                 }
             }
         }

@@ -26,6 +26,9 @@ internal sealed class LocalConnection : IDisposable
     /// <summary>It has carried a request before: the service may have closed it just when another was on its way.</summary>
     public bool IsReused { get; private set; }
 
+    /// <summary>Somebody signs in over it, or may: from then on it serves that visitor's connection only.</summary>
+    public bool IsPinned { get; set; }
+
     /// <summary>While it is idle: when it became so.</summary>
     public long IdleSince { get; private set; }
 
