@@ -140,6 +140,7 @@ internal sealed class TunnelTable(
     private ReadOnlySpan<char> NameIn(ReadOnlySpan<char> host)
     {
         var domain = _settings?.Domain;
+        if (host is [.., '.']) host = host[..^1]; // the same name, written out to the root (RFC 1034 section 3.1)
         if (domain is null || host.Length <= domain.Length + 1 || host[^(domain.Length + 1)] != '.' || !host.EndsWith(domain, StringComparison.OrdinalIgnoreCase)) return default;
         return host[..^(domain.Length + 1)];
     }

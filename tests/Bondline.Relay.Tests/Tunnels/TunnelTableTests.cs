@@ -35,6 +35,10 @@ public sealed class TunnelTableTests : IAsyncDisposable
         var agent = new Holder(_token);
         Assert.Equal(new TunnelReady(1, "http://shop.lab.test:8000", "shop"), await _table.RegisterAsync(agent, Http(1, "shop")));
         Assert.Same(agent, _table.Find("SHOP.lab.TEST")?.Holder);
+        Assert.Same(agent, _table.Find("shop.lab.test.")?.Holder);
+        Assert.True(_table.IsOwned("shop.lab.test."));
+        Assert.Null(_table.Find("shop.lab.test.."));
+        Assert.Null(_table.Find("."));
         Assert.Null(_table.Find("lab.test"));
         Assert.Null(_table.Find("xshop.lab.test"));
         Assert.Null(_table.Find("shop.lab.test.evil"));
