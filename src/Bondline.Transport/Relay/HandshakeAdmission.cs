@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace Bondline.Transport;
 
@@ -15,8 +14,7 @@ public sealed class HandshakeAdmission(int limit, int limitPerSource)
     /// <param name="source">Counted by its first 24 bits (IPv4) or 56 (IPv6); of this machine only the common limit is asked.</param>
     public Place Enter(IPAddress source)
     {
-        ArgumentNullException.ThrowIfNull(source);
-        var place = new Place(this, Key(source));
+        var place = new Place(this, SourceBlock.KeyOf(source, ipv4Bytes: 3, ipv6Bytes: 7));
         Place? oldest = null;
         lock (_gate)
         {
@@ -48,18 +46,6 @@ public sealed class HandshakeAdmission(int limit, int limitPerSource)
         var siblings = _bySource[key];
         siblings.Remove(place.InSource!);
         if (siblings.Count == 0) _bySource.Remove(key);
-    }
-
-    private static UInt128? Key(IPAddress source)
-    {
-        if (IPAddress.IsLoopback(source)) return null;
-        var address = source.IsIPv4MappedToIPv6 ? source.MapToIPv4() : source;
-        Span<byte> bytes = stackalloc byte[16];
-        address.TryWriteBytes(bytes, out var length);
-        var kept = address.AddressFamily == AddressFamily.InterNetwork ? 3 : 7;
-        UInt128 key = (UInt128)(uint)length << 64; // the families do not meet
-        for (var i = 0; i < kept; i++) key |= (UInt128)bytes[i] << (8 * i);
-        return key;
     }
 
     /// <summary>One place taken.</summary>
