@@ -65,4 +65,10 @@ internal static partial class RelayLog
 
     [LoggerMessage(2040, LogLevel.Debug, "Visitor {Visitor} of {Url}: {Why}")]
     public static partial void VisitorFailed(this ILogger log, EndPoint? visitor, string url, string why);
+
+    [LoggerMessage(2041, LogLevel.Warning, "Visitors hold {Limit} connections, the most this process may give them: more are reset. A higher limit of open files (LimitNOFILE, ulimit -n) allows more")]
+    public static partial void TooManyVisitors(this ILogger log, int limit);
+
+    [LoggerMessage(2042, LogLevel.Warning, "{Source} holds {Limit} connections, the most one source of visitors may have: more from there are reset")]
+    public static partial void TooManyOfOneSource(this ILogger log, IPAddress source, int limit);
 }

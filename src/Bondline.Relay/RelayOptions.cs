@@ -50,6 +50,10 @@ public sealed record RelayOptions
 
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 
+    /// <summary>How many files and sockets there are to divide among visitors and agents.</summary>
+    /// <value>Default null: as many as this process may have open.</value>
+    internal int? MaxOpenFiles { get; init; }
+
     /// <summary>Everything that is wrong, one sentence without its full stop each; empty if nothing is.</summary>
     public IReadOnlyList<string> Problems()
     {

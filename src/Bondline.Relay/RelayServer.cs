@@ -31,7 +31,8 @@ public sealed class RelayServer : IAsyncDisposable
     private TokenDirectory? _tokens;
     private Ownership? _ownership;
     private TunnelTable? _tunnels;
-    private readonly VisitorCounter _visitors = new(NetworkPlatform.Current);
+    private readonly DescriptorShares _shares;
+    private readonly VisitorCounter _visitors;
     private BondHost? _bonds;
     private RelayListening? _listening;
     private HostPort _host;
@@ -44,6 +45,8 @@ public sealed class RelayServer : IAsyncDisposable
         _options = options;
         _loggers = loggers ?? NullLoggerFactory.Instance;
         _log = _loggers.CreateLogger("Bondline.Relay");
+        _shares = DescriptorShares.Of(options.MaxOpenFiles ?? NetworkPlatform.Current.MaxOpenFiles, options.IsEmbedded);
+        _visitors = new(NetworkPlatform.Current, new VisitorAdmission(_shares.Visitors, _shares.VisitorsOfOneSource, options.TimeProvider, _log));
     }
 
     /// <summary>Where it listens, once it does.</summary>
@@ -174,6 +177,7 @@ public sealed class RelayServer : IAsyncDisposable
             RelayId = _identity!.RelayId,
             Authenticator = _tokens!,
             KeepTime = _options.KeepTime,
+            MaxHandshakes = _shares.Handshakes,
             TimeProvider = _options.TimeProvider,
             Log = new TransportLog(_log),
             Record = _options.Record,
@@ -181,7 +185,7 @@ public sealed class RelayServer : IAsyncDisposable
         })
         { OnBond = ServeBondAsync };
         var plainAnswer = $"This port speaks TLS. Plain HTTP is on port {_listening.Http.Port}.\n";
-        var tls = new TlsEdge(_bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, _options.TimeProvider, _log);
+        var tls = new TlsEdge(_bonds, socket => door.EnterAsync(socket, DoorEndPoint.Tls, null), plainAnswer, _shares.Undecided, _options.TimeProvider, _log);
         _undo.Push(async () =>
         {
             using var late = new CancellationTokenSource(DrainTime, _options.TimeProvider);

@@ -7,8 +7,6 @@ namespace Bondline.Linux;
 /// <summary>What .NET changed in this process as it started, for programs that must not notice; and what it must let go for them.</summary>
 public static partial class InheritedState
 {
-    private const int OpenFiles = 7; // RLIMIT_NOFILE
-
     /// <summary>SIGPIPE was probably ignored when this process started: .NET ignores it from then on, and does not say what was before.</summary>
     /// <value>True where systemd started this process as a service: it has it ignored, unless <c>IgnoreSIGPIPE=no</c>. Shells and most others do not.</value>
     public static bool IgnoredBrokenPipe =>
@@ -17,9 +15,9 @@ public static partial class InheritedState
     /// <summary>Gives the soft limit of open files back that .NET with its compiler at run time raises as it starts; native code leaves it alone.</summary>
     public static void RestoreLimits()
     {
-        if (!RuntimeFeature.IsDynamicCodeSupported || getrlimit(OpenFiles, out var own) != 0 || own.Soft != own.Hard) return;
+        if (!RuntimeFeature.IsDynamicCodeSupported || !OpenFiles.TryRead(out var own) || own.Soft != own.Hard) return;
         // It is lost; whoever started us most likely has the same.
-        if (getppid() is > 0 and var parent && prlimit(parent, OpenFiles, 0, out var theirs) == 0 && theirs.Hard == own.Hard) setrlimit(OpenFiles, in theirs);
+        if (getppid() is > 0 and var parent && prlimit(parent, OpenFiles.Resource, 0, out var theirs) == 0 && theirs.Hard == own.Hard) setrlimit(OpenFiles.Resource, in theirs);
     }
 
     /// <summary>Closes what a program that has been started inherited as well, but for standard error: so its closing an end is the end.</summary>
@@ -57,19 +55,11 @@ public static partial class InheritedState
         if (nothing != descriptor) _ = close(nothing);
     }
 
-    private struct Limit
-    {
-        public ulong Soft, Hard;
-    }
+    [LibraryImport("libc")]
+    private static partial int setrlimit(int resource, in OpenFiles.Limit limit);
 
     [LibraryImport("libc")]
-    private static partial int getrlimit(int resource, out Limit limit);
-
-    [LibraryImport("libc")]
-    private static partial int setrlimit(int resource, in Limit limit);
-
-    [LibraryImport("libc")]
-    private static partial int prlimit(int process, int resource, nint limit, out Limit old);
+    private static partial int prlimit(int process, int resource, nint limit, out OpenFiles.Limit old);
 
     [LibraryImport("libc")]
     private static partial int getppid();

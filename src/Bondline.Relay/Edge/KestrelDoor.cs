@@ -36,24 +36,14 @@ internal sealed class KestrelDoor(VisitorCounter visitors, ILogger log) : IConne
     public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default) => new(ListenerOf((DoorEndPoint)endpoint));
 
     /// <summary>Hands a connection over, nothing of it read.</summary>
-    /// <param name="socket">Owned by Kestrel from here on.</param>
+    /// <param name="socket">Owned by Kestrel from here on; reset if there are too many visitors.</param>
     /// <param name="endPoint">Where it is to arrive; <see cref="DoorEndPoint.Plain"/> is told apart from <see cref="DoorEndPoint.Http2"/> here.</param>
     /// <param name="tunnel">The tunnel whose port it came to; null if its Host decides.</param>
     public async Task EnterAsync(Socket socket, DoorEndPoint endPoint, HttpTunnel? tunnel)
     {
-        VisitorAddresses addresses;
-        try
-        {
-            (socket, addresses) = visitors.Enter(socket);
-            VisitorSocket.Prepare(socket);
-        }
-        catch (SocketException) // gone again
-        {
-            socket.Dispose();
-            return;
-        }
-        var connection = _factory.Create(socket);
-        connection.Features.Set(addresses);
+        if (visitors.Enter(socket) is not { } visitor) return;
+        var connection = new VisitorConnection(_factory.Create(visitor.Socket), visitor.Place);
+        connection.Features.Set(visitor.Addresses);
         if (tunnel is not null) connection.Features.Set(tunnel);
         if (endPoint == DoorEndPoint.Plain && await SpeaksHttp2Async(connection)) endPoint = DoorEndPoint.Http2;
         if (!await ListenerOf(endPoint).OfferAsync(connection)) await connection.DisposeAsync();

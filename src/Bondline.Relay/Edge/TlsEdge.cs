@@ -10,11 +10,17 @@ namespace Bondline.Relay;
 /// <remarks>The bytes stay in the socket: a subflow's TLS must read all of them, and Kestrel too. While a hello is not whole, readiness says nothing
 /// new (the bytes seen are still there), so the socket is looked at again after waits that grow by a quarter: about thirty times in five seconds, and
 /// never much later than the bytes came.</remarks>
-internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, string plainAnswer, TimeProvider time, ILogger log) : IDisposable
+/// <param name="bonds">Takes agents' subflows.</param>
+/// <param name="visitors">Takes the others.</param>
+/// <param name="plainAnswer">What a plain HTTP request is told.</param>
+/// <param name="mostUndecided">Connections at once that have not said what they are; beyond, the oldest one is closed.</param>
+/// <param name="time">Limits how long they may take.</param>
+/// <param name="log">Where those that are closed go.</param>
+internal sealed class TlsEdge(BondHost bonds, Func<Socket, Task> visitors, string plainAnswer, int mostUndecided, TimeProvider time, ILogger log) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5), FirstWait = TimeSpan.FromMilliseconds(1);
 
-    private readonly HandshakeAdmission _undecided = new(limit: 4096, limitPerSource: 512);
+    private readonly HandshakeAdmission _undecided = new(limit: mostUndecided, limitPerSource: 512);
     private readonly CancellationTokenSource _stop = new(); // never disposed: connections look at it late
 
     /// <summary>Serves one accepted connection; a subflow until it ends.</summary>

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Sockets;
 using Bondline.Protocol;
 using Bondline.Transport;
@@ -24,18 +23,18 @@ internal sealed class TcpTunnel : Tunnel
 
     public override ValueTask DisposeAsync() => _acceptor.DisposeAsync();
 
-    private async Task ServeAsync(Socket visitor)
+    private async Task ServeAsync(Socket accepted)
     {
-        EndPoint? remote = null;
+        var remote = accepted.RemoteEndPoint;
+        if (_visitors.Enter(accepted) is not { } entered) return;
+        using var place = entered.Place;
+        var visitor = entered.Socket;
         BondStream stream;
         try
         {
-            remote = visitor.RemoteEndPoint;
-            (visitor, _) = _visitors.Enter(visitor);
-            VisitorSocket.Prepare(visitor);
             stream = await OpenStreamAsync(StreamKind.Tcp, remote, CancellationToken.None);
         }
-        catch (Exception error) when (error is SocketException or BondStreamException)
+        catch (BondStreamException error)
         {
             _log.VisitorFailed(remote, Url, error.Message);
             VisitorSocket.Reset(visitor);

@@ -11,6 +11,10 @@ public interface INetworkPlatform
     /// <summary>Time since the machine started, suspends included.</summary>
     TimeSpan BootTime { get; }
 
+    /// <summary>How many files and sockets this process may have open.</summary>
+    /// <value>Null if there is no limit, or the system does not say.</value>
+    int? MaxOpenFiles => null;
+
     /// <summary>Makes everything of an unconnected socket leave and arrive at one interface.</summary>
     /// <returns><see cref="SocketError.Success"/>, or why the system refused.</returns>
     SocketError Bind(Socket socket, string interfaceName);

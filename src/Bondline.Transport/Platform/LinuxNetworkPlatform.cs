@@ -21,6 +21,8 @@ public sealed class LinuxNetworkPlatform : INetworkPlatform
 
     public TimeSpan BootTime => BootClock.Now;
 
+    public int? MaxOpenFiles => OpenFiles.Most;
+
     public SocketError Bind(Socket socket, string interfaceName) => TcpSocketOptions.TryBindToDevice(socket, interfaceName);
 
     public void Tune(Socket socket)

@@ -92,7 +92,7 @@ public sealed class MultipathVisitorTests
     public async Task Where_a_request_is_served_all_addresses_of_its_visitor_are_at_hand()
     {
         var platform = new MultipathPlatform { Subflows = ["127.0.0.1"] };
-        using var door = new KestrelDoor(new VisitorCounter(platform), NullLogger.Instance);
+        using var door = new KestrelDoor(new VisitorCounter(platform, Admissions.Unlimited), NullLogger.Instance);
         var listener = await door.BindAsync(DoorEndPoint.Tls, Stop);
         using var port = new TcpListener(IPAddress.Loopback, 0);
         port.Start();

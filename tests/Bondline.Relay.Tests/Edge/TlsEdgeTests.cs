@@ -21,7 +21,7 @@ public sealed class TlsEdgeTests : IDisposable
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen();
         // No agent comes, so the bonds are not asked.
-        _edge = new TlsEdge(null!, socket => Task.FromResult(_visitor.TrySetResult(socket)), "", _time, NullLogger.Instance);
+        _edge = new TlsEdge(null!, socket => Task.FromResult(_visitor.TrySetResult(socket)), "", 4096, _time, NullLogger.Instance);
     }
 
     public void Dispose()

@@ -13,7 +13,7 @@ public sealed class VisitorCounterTests : IDisposable
 
     public VisitorCounterTests()
     {
-        _counter = new(_platform);
+        _counter = new(_platform, Admissions.Unlimited);
         _listener.Start();
     }
 
@@ -29,7 +29,7 @@ public sealed class VisitorCounterTests : IDisposable
     public async Task A_plain_visitor_is_counted_and_keeps_its_socket()
     {
         using var accepted = await AcceptAsync();
-        var (socket, addresses) = _counter.Enter(accepted);
+        var (socket, addresses, _) = _counter.Enter(accepted)!;
         Assert.Same(accepted, socket);
         Assert.False(addresses.IsMultipath);
         Assert.Equal([IPAddress.Loopback], addresses.Look());
@@ -40,7 +40,7 @@ public sealed class VisitorCounterTests : IDisposable
     public async Task Subflows_that_come_later_are_seen_when_somebody_asks()
     {
         _platform.Subflows = ["127.0.0.1"];
-        var (socket, addresses) = _counter.Enter(await AcceptAsync());
+        var (socket, addresses, _) = _counter.Enter(await AcceptAsync())!;
         Assert.True(addresses.IsMultipath);
         Assert.Equal(new VisitorStatistics(1, 1, 0, 1, 1), _counter.Count());
         _platform.Subflows = ["127.0.0.1", "10.77.1.2", "::ffff:10.77.2.2", "10.77.1.2"];
@@ -55,8 +55,8 @@ public sealed class VisitorCounterTests : IDisposable
     public async Task Subflows_nobody_asked_about_are_seen_when_it_is_closed()
     {
         _platform.Subflows = ["127.0.0.1"];
-        var (first, _) = _counter.Enter(await AcceptAsync());
-        var (second, addresses) = _counter.Enter(await AcceptAsync());
+        var (first, _, _) = _counter.Enter(await AcceptAsync())!;
+        var (second, addresses, _) = _counter.Enter(await AcceptAsync())!;
         first.Dispose();
         _platform.Subflows = ["127.0.0.1", "10.77.1.2"];
         second.Close(timeout: 0); // as Kestrel does
@@ -69,7 +69,7 @@ public sealed class VisitorCounterTests : IDisposable
     public async Task Every_address_is_told_once_and_the_first_one_first()
     {
         _platform.Subflows = ["::ffff:10.77.2.2"]; // the first subflow is gone
-        var (socket, addresses) = _counter.Enter(await AcceptAsync());
+        var (socket, addresses, _) = _counter.Enter(await AcceptAsync())!;
         using (socket)
         {
             Assert.Equal([IPAddress.Loopback, IPAddress.Parse("10.77.2.2")], addresses.Look());
@@ -86,7 +86,7 @@ public sealed class VisitorCounterTests : IDisposable
         _platform.Subflows = ["127.0.0.1"];
         var accepted = await AcceptAsync();
         var remote = accepted.RemoteEndPoint;
-        var (socket, _) = _counter.Enter(accepted);
+        var (socket, _, _) = _counter.Enter(accepted)!;
         Assert.NotSame(accepted, socket);
         Assert.Equal(remote, socket.RemoteEndPoint);
         await socket.SendAsync("hello"u8.ToArray(), Stop);
@@ -104,19 +104,19 @@ public sealed class VisitorCounterTests : IDisposable
     public async Task What_is_closed_while_it_could_still_send_is_reset()
     {
         _platform.Subflows = ["127.0.0.1"];
-        var (ended, _) = _counter.Enter(await AcceptAsync());
+        var (ended, _, _) = _counter.Enter(await AcceptAsync())!;
         ended.Shutdown(SocketShutdown.Send);
         ended.Dispose();
-        var (both, _) = _counter.Enter(await AcceptAsync());
+        var (both, _, _) = _counter.Enter(await AcceptAsync())!;
         both.Shutdown(SocketShutdown.Both);
         both.Dispose();
         Assert.Equal(0, _platform.Resets);
-        var (broken, _) = _counter.Enter(await AcceptAsync());
+        var (broken, _, _) = _counter.Enter(await AcceptAsync())!;
         broken.Close(timeout: 0);
         Assert.Equal(1, _platform.Resets);
 
         // A write that waits for the peer does not hold it up.
-        var (stuck, _) = _counter.Enter(await AcceptAsync());
+        var (stuck, _, _) = _counter.Enter(await AcceptAsync())!;
         var writing = stuck.SendAsync(new byte[64 << 20], SocketFlags.None);
         Assert.False(writing.IsCompleted);
         stuck.Dispose();

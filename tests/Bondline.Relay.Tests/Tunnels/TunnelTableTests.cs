@@ -307,7 +307,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
         {
             socket.Dispose();
             return Task.CompletedTask;
-        }, new VisitorCounter(NetworkPlatform.Current), new ServedConnections(NullLogger.Instance), NullLogger.Instance)
+        }, new VisitorCounter(NetworkPlatform.Current, Admissions.Unlimited), new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
             Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, new()),
         };
