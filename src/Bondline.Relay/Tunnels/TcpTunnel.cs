@@ -8,14 +8,18 @@ namespace Bondline.Relay;
 /// <summary>A public TCP port: each visitor is one stream of the bond.</summary>
 internal sealed class TcpTunnel : Tunnel
 {
+    // A bond whose streams are used up, or that is full and has no network, may be so for long, and a visitor who waits cannot be seen to leave.
+    private static readonly TimeSpan OpenTime = TimeSpan.FromSeconds(30);
+
     private readonly Acceptor _acceptor;
     private readonly VisitorCounter _visitors;
+    private readonly TimeProvider _time;
     private readonly ILogger _log;
 
     /// <summary>Opens the port: <paramref name="listener"/> is bound and owned from here on.</summary>
-    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, VisitorCounter visitors, ServedConnections connections, ILogger log) : base(holder, request, url)
+    public TcpTunnel(ITunnelHolder holder, RegisterTunnel request, string url, Socket listener, VisitorCounter visitors, ServedConnections connections, TimeProvider time, ILogger log) : base(holder, request, url)
     {
-        (_visitors, _log) = (visitors, log);
+        (_visitors, _time, _log) = (visitors, time, log);
         _acceptor = new Acceptor(listener, ServeAsync, connections, log);
     }
 
@@ -32,9 +36,10 @@ internal sealed class TcpTunnel : Tunnel
         BondStream stream;
         try
         {
-            stream = await OpenStreamAsync(StreamKind.Tcp, remote, CancellationToken.None);
+            using var late = new CancellationTokenSource(OpenTime, _time);
+            stream = await OpenStreamAsync(StreamKind.Tcp, remote, late.Token);
         }
-        catch (BondStreamException error)
+        catch (Exception error) when (error is BondStreamException or OperationCanceledException)
         {
             _log.VisitorFailed(remote, Url, error.Message);
             VisitorSocket.Reset(visitor);

@@ -209,7 +209,7 @@ internal sealed class TunnelTable(
             return Refuse(request, "limit", $"The token has {Ownership.LimitPerToken} ports in use; no more are given.");
         }
         Tunnel tunnel = request.Kind == TunnelKind.Tcp
-            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, counter, connections, log)
+            ? new TcpTunnel(holder, request, $"tcp://{Bracketed(Settings.Host)}:{port}", listener, counter, connections, Settings.Limits.Time, log)
             : new HttpTunnel(holder, request, UrlOf(Settings.Host, port), Settings.Limits, listener, visitors, connections, log);
         _byPort[port] = tunnel;
         Add(tunnel);

@@ -295,13 +295,30 @@ public sealed class TunnelTableTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_visitor_waits_half_a_minute_for_a_stream_and_is_reset()
+    {
+        var time = new ManualTime();
+        _table = Open("lab.test", PortRange.Ephemeral, time);
+        var agent = new Holder(_token);
+        var port = Assert.IsType<TunnelReady>(await _table.RegisterAsync(agent, Tcp(1))).Port!.Value;
+        using var visitor = new TcpClient();
+        await visitor.ConnectAsync(IPAddress.Loopback, port, TestContext.Current.CancellationToken);
+        await agent.Asked;
+        time.Advance(TimeSpan.FromSeconds(29));
+        var end = visitor.Client.ReceiveAsync(new byte[1], TestContext.Current.CancellationToken).AsTask();
+        Assert.False(end.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(() => end)).SocketErrorCode);
+    }
+
+    [Fact]
     public async Task Of_many_agents_that_want_one_name_at_once_one_gets_it()
     {
         var answers = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Task.Run(() => _table.RegisterAsync(new Holder(_token), Http(1, "shop")))));
         Assert.Single(answers, answer => answer is TunnelReady);
     }
 
-    private TunnelTable Open(string? domain, PortRange range)
+    private TunnelTable Open(string? domain, PortRange range, TimeProvider? time = null)
     {
         var open = new TunnelTable(new Ownership(_store, TimeProvider.System, NullLogger.Instance), _tokens, (_, socket) =>
         {
@@ -309,7 +326,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
             return Task.CompletedTask;
         }, new VisitorCounter(NetworkPlatform.Current, Admissions.Unlimited), new ServedConnections(NullLogger.Instance), NullLogger.Instance)
         {
-            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, new()),
+            Settings = new(domain, "127.0.0.1", IPAddress.Loopback, range, 8000, new() { Time = time ?? TimeProvider.System }),
         };
         _tables.Add(open);
         return open;
@@ -321,6 +338,8 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
     private sealed class Holder(string token) : ITunnelHolder
     {
+        private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
         public List<TunnelSuperseded> Told { get; } = [];
 
         public object Bond => "test";
@@ -337,7 +356,14 @@ public sealed class TunnelTableTests : IAsyncDisposable
 
         public RequestFeed Requests { get; } = new(_ => true, TimeProvider.System);
 
-        public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken) => new(new TaskCompletionSource<BondStream>().Task); // it waits, as with all networks away
+        public Task Asked => _asked.Task;
+
+        /// <summary>It waits, as where the bond has no stream left.</summary>
+        public ValueTask<BondStream> OpenStreamAsync(StreamHeader header, CancellationToken cancellationToken)
+        {
+            _asked.TrySetResult();
+            return new(new TaskCompletionSource<BondStream>().Task.WaitAsync(cancellationToken));
+        }
 
         public void TellSuperseded(TunnelSuperseded message) => Told.Add(message);
     }
