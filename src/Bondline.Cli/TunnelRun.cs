@@ -4,6 +4,7 @@ using Bondline.Agent;
 using Bondline.Cli.Commands;
 using Bondline.Cli.Multipath;
 using Bondline.Cli.Screen;
+using Bondline.Linux;
 using Bondline.Protocol;
 using Bondline.Transport;
 
@@ -26,6 +27,7 @@ internal static class TunnelRun
         var settings = new AgentSettings(AgentSettings.DefaultFolder(host.Environment));
         var join = await RelayChoice.ResolveAsync(host, line, settings, host.Stop.Drain);
         SystemCheck.Require(NetworkPlatform.System, isRelay: join is null);
+        if (OperatingSystem.IsLinux()) OpenFiles.Raise();
         if (join is not null && tunnelSettings.IsLan) throw new CommandException("usage", "--lan is for the relay in this process, and one is configured", "Leave --lan out");
         var proxies = join is null ? ProxySettings.None : ReadProxies(host);
         IReadOnlyList<TunnelRequest> tunnels;

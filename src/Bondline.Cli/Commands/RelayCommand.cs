@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net;
 using System.Text.Json;
 using Bondline.Cli.Screen;
+using Bondline.Linux;
 using Bondline.Relay;
 using Bondline.Transport;
 using Microsoft.Extensions.Logging;
@@ -91,6 +92,7 @@ internal static class RelayCommand
     private static async Task RunAsync(CommandHost host, ParseResult line, RelayOptions options, RecordSettings? recording)
     {
         SystemCheck.Require(NetworkPlatform.System, isRelay: true);
+        if (OperatingSystem.IsLinux()) OpenFiles.Raise();
         host.Stop.Listen();
         using var loggers = new LoggerFactory([new LineLoggers(host.Error)], new LoggerFilterOptions
         {
