@@ -24,12 +24,10 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
     /// <exception cref="CommandException">It cannot be done; all is as before.</exception>
     public async Task<EnablingResult> EnableAsync(IReadOnlyList<string> names, bool isPersistent, bool isDryRun, IMultipathReport report, CancellationToken stop)
     {
-        IReadOnlyList<Linux.NetworkInterfaceState> interfaces;
-        using (var watch = system.WatchInterfaces()) interfaces = await watch.NextAsync(stop);
-        var facts = system.ReadFacts(interfaces);
-        MultipathRequirements.Check(facts, names);
+        var facts = await ReadFactsAsync(names, stop);
         if (!isDryRun) MultipathRequirements.CheckRight(system, "change the network's settings");
         using var taken = isDryRun ? null : system.Lock(stop);
+        if (!isDryRun) facts = await ReadFactsAsync(names, stop); // whoever had the lock may have changed it all
         var journal = MultipathJournal.OfNamespace(system);
         var persistent = MultipathJournal.Persistent(system);
         var steps = new List<(MultipathChange, MultipathJournal)>();
@@ -63,6 +61,15 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         }
 
         return new(plan, steps.Count);
+    }
+
+    private async Task<MultipathFacts> ReadFactsAsync(IReadOnlyList<string> names, CancellationToken stop)
+    {
+        IReadOnlyList<Linux.NetworkInterfaceState> interfaces;
+        using (var watch = system.WatchInterfaces()) interfaces = await watch.NextAsync(stop);
+        var facts = system.ReadFacts(interfaces);
+        MultipathRequirements.Check(facts, names);
+        return facts;
     }
 
     private static void RestoreQuietly(Stack<Action> replaced)

@@ -6,13 +6,14 @@ internal sealed class MultipathSetup(IMultipathSystem system)
     /// <summary>Makes changes in their order.</summary>
     /// <param name="changes">What to make, and where to write it down.</param>
     /// <param name="report">Told of each before it is made; then, if there is one, of the remark on it.</param>
-    /// <exception cref="CommandException">One could not be made; all of these are undone.</exception>
+    /// <exception cref="CommandException">One could not be made; those of these are undone that nobody had written down before.</exception>
     public void Make(IReadOnlyList<(MultipathChange Change, MultipathJournal Journal)> changes, Action<MultipathChange, string?> report)
     {
         var made = new List<(MultipathChange, MultipathJournal)>();
         foreach (var step in changes)
         {
             report(step.Change, null);
+            var isNew = !step.Journal.Changes.Contains(step.Change);
             try
             {
                 Make(step.Change, step.Journal, remark => report(step.Change, remark));
@@ -24,7 +25,7 @@ internal sealed class MultipathSetup(IMultipathSystem system)
                 throw;
             }
 
-            made.Add(step);
+            if (isNew) made.Add(step); // what an earlier command made is that command's
         }
     }
 
@@ -40,7 +41,7 @@ internal sealed class MultipathSetup(IMultipathSystem system)
         }
         catch (CommandException why)
         {
-            if (why.Code == "endpoint-exists") journal.Remove(change); // somebody else was faster: theirs
+            if (isNew && why.Code == "endpoint-exists") journal.Remove(change); // somebody else was faster: theirs
             else if (isNew) TakeBackQuietly(change, journal);
             throw;
         }

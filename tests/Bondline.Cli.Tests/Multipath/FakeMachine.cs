@@ -20,6 +20,7 @@ internal sealed class FakeMachine : IMultipathSystem
     private readonly Dictionary<string, string> _flags = [];
     private volatile FakeInterface[] _interfaces = []; // replaced as a whole: whoever watches looks at them on another thread
     private readonly List<(string Path, Action Gone)> _watched = [];
+    private readonly SemaphoreSlim _lock = new(1);
     private MultipathLimits _limits = new(2, 0);
     private int _nextId = 1;
 
@@ -61,6 +62,9 @@ internal sealed class FakeMachine : IMultipathSystem
 
     /// <summary>Called before and after each change with its number; may throw.</summary>
     public Action<int, bool>? OnStep { get; set; }
+
+    /// <summary>Called when somebody has to wait for the lock.</summary>
+    public Action? OnWait { get; set; }
 
     public List<string> Commands { get; } = [];
 
@@ -171,7 +175,16 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public ServiceProgram FindServiceProgram() => Program;
 
-    public IDisposable Lock(CancellationToken stop) => new Nothing();
+    public IDisposable Lock(CancellationToken stop)
+    {
+        if (!_lock.Wait(TimeSpan.Zero, stop))
+        {
+            OnWait?.Invoke();
+            if (!_lock.Wait(TimeSpan.FromSeconds(20), stop)) throw new TimeoutException("Nobody gave the lock back.");
+        }
+
+        return new Nothing(() => _lock.Release());
+    }
 
     public IDisposable WatchFile(string path, Action gone)
     {

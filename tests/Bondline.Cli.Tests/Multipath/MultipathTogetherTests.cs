@@ -1,0 +1,86 @@
+using System.Net;
+using Bondline.Cli.Multipath;
+using Xunit;
+
+namespace Bondline.Cli.Tests.Multipath;
+
+/// <summary>Several that change the same machine: commands at the same time, commands one after the other, and what somebody does between them.</summary>
+public sealed class MultipathTogetherTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+
+    private readonly FakeMachine _machine = new(
+        new("eth0", 2, "10.2.0.2") { Defaults = [("10.2.0.1", 100)], ReplyFilter = "1" },
+        new("eth1", 3, "10.3.0.2") { NarrowGateway = "10.3.0.1", ReplyFilter = "1" },
+        FakeInterface.Uplink("wlan0", 4, 600));
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_two_that_enable_at_the_same_time_the_second_finds_everything_done(bool isPersistent)
+    {
+        var before = _machine.Dump();
+        using SemaphoreSlim isHalfDone = new(0), goOn = new(0);
+        _machine.OnWait = () => goOn.Release(); // the second one begins while the first is in the middle of it
+        _machine.OnStep = (number, isAfter) =>
+        {
+            if (number != 6 || isAfter) return;
+            isHalfDone.Release();
+            if (!goOn.Wait(Limit)) throw new TimeoutException("Nobody waited for the lock.");
+        };
+        var first = Task.Run(() => EnableAsync(isPersistent));
+        Assert.True(await isHalfDone.WaitAsync(Limit));
+        var second = await Task.Run(() => EnableAsync()).WaitAsync(Limit);
+        Assert.NotEqual(0, (await first.WaitAsync(Limit)).Changes);
+        Assert.Equal(0, second.Changes);
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_an_earlier_command_made_stays_when_a_later_one_fails_that_made_it_once_more()
+    {
+        var before = _machine.Dump();
+        await EnableAsync();
+        _machine.Set("net.ipv4.conf.eth0.rp_filter", "1");
+        _machine.RemoveEndpoint(IPAddress.Parse("10.4.0.2"));
+        _machine.Plug(FakeInterface.Uplink("usb0", 5, 700));
+        _machine.OnStep = (_, isAfter) =>
+        {
+            if (isAfter || _machine.AllEndpoints.Count < 3) return;
+            _machine.OnStep = null; // usb0's
+            throw new CommandException("kernel-refused", "no");
+        };
+        await Assert.ThrowsAsync<CommandException>(() => EnableAsync());
+        Assert.Equal("2", _machine.ReadSysctl("net.ipv4.conf.eth0.rp_filter"));
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+        Assert.Equal(3, _machine.Limits().Subflows);
+        _machine.Unplug("usb0");
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_is_written_down_already_stays_so_when_it_is_there_already()
+    {
+        var before = _machine.Dump();
+        await EnableAsync();
+        var there = new EndpointChange(IPAddress.Parse("10.4.0.2"), "wlan0", 4);
+        Assert.Equal("endpoint-exists", Assert.Throws<CommandException>(() => new MultipathSetup(_machine).Make(there, MultipathJournal.OfNamespace(_machine))).Code);
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    private Task<EnablingResult> EnableAsync(bool isPersistent = false) =>
+        new MultipathEnabling(_machine).EnableAsync([], isPersistent, isDryRun: false, new Silent(), CancellationToken.None);
+
+    private void Disable() => new MultipathEnabling(_machine).Disable((_, _) => { }, CancellationToken.None);
+
+    private sealed class Silent : IMultipathReport
+    {
+        public void Changing(MultipathChange change) { }
+
+        public void Remark(MultipathChange change, string remark) { }
+    }
+}
