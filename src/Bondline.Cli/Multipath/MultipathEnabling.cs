@@ -31,7 +31,7 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         var journal = MultipathJournal.OfNamespace(system);
         var persistent = MultipathJournal.Persistent(system);
         var steps = new List<(MultipathChange, MultipathJournal)>();
-        var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, [])) : [];
+        var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, []), journal) : [];
         var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
         var plan = MultipathPlan.Make(facts, names, managed.Keys);
         steps.AddRange(plan.Changes.Select(change => (change, journal)));
@@ -47,11 +47,20 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
             }
 
             if (journal.Begin(names) is { } giveBack) replaced.Push(giveBack);
+            var given = journal.Changes.OfType<EndpointChange>().Where(ours => steps.Any(step => step.Item1 is ConnectionChange connection && IsOf(facts, connection, ours))).ToList();
+            foreach (var ours in given.Where(ours => facts.Endpoints?.Any(ours.IsAt) == true)) replaced.Push(() => HaveBack(ours, journal));
             new MultipathSetup(system).Make(steps, (change, remark) =>
             {
-                if (remark is null) report.Changing(change);
-                else report.Remark(change, remark);
+                if (remark is null)
+                {
+                    report.Changing(change);
+                    return;
+                }
+
+                report.Remark(change, remark);
+                if (change is ConnectionChange later) given.RemoveAll(ours => IsOf(facts, later, ours)); // NetworkManager did not take it yet
             });
+            Forget(given, journal);
         }
         catch (CommandException)
         {
@@ -61,6 +70,29 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         }
 
         return new(plan, steps.Count);
+    }
+
+    private static bool IsOf(MultipathFacts facts, ConnectionChange connection, EndpointChange endpoint) =>
+        facts.Interfaces.Any(each => each.Name == connection.Interface && each.Index == endpoint.InterfaceIndex);
+
+    // NetworkManager takes it away with its own.
+    private void HaveBack(EndpointChange ours, MultipathJournal journal)
+    {
+        journal.Add(ours);
+        ours.Make(system);
+    }
+
+    // What NetworkManager keeps from now on it also takes away.
+    private static void Forget(IEnumerable<EndpointChange> given, MultipathJournal journal)
+    {
+        try
+        {
+            foreach (var theirs in given) journal.Remove(theirs);
+        }
+        catch (CommandException)
+        {
+            // Everything is done; an endpoint that is written down twice is undone once.
+        }
     }
 
     private async Task<MultipathFacts> ReadFactsAsync(IReadOnlyList<string> names, CancellationToken stop)
@@ -114,7 +146,7 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
     }
 
     // Those of NetworkManager's connections that need other flags, and those that have them.
-    private List<ConnectionChange> Connections(MultipathFacts facts, MultipathPlan plan)
+    private List<ConnectionChange> Connections(MultipathFacts facts, MultipathPlan plan, MultipathJournal journal)
     {
         var changes = new List<ConnectionChange>();
         foreach (var (name, connection) in MultipathPersistence.Managed(facts, plan))
@@ -122,7 +154,8 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
             if (ConnectionChange.Read(system, connection) is not { } was) continue;
             var flags = plan.Changes.OfType<RouteChange>().Any(route => route.Interface == name) ? ConnectionChange.WithoutRoute : ConnectionChange.Ordinary;
             var index = facts.Interfaces.First(each => each.Name == name).Index;
-            changes.Add(new(connection, name, OpensSubflows(was) ? was : flags, was, (facts.Endpoints ?? []).Any(endpoint => endpoint.InterfaceIndex == index)));
+            var hadEndpoint = (facts.Endpoints ?? []).Any(endpoint => endpoint.InterfaceIndex == index && !journal.Changes.OfType<EndpointChange>().Any(ours => ours.IsAt(endpoint)));
+            changes.Add(new(connection, name, OpensSubflows(was) ? was : flags, was, hadEndpoint));
         }
 
         return changes;

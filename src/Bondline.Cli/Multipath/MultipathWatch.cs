@@ -103,7 +103,9 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var plan = MultipathPlan.Make(facts, names ?? journal.Names, others);
         if (_follower is null) report.Following(plan, MultipathAdvice.OfSettings(facts));
         _follower ??= new([]);
-        _follower.Own(journal.Changes.OfType<EndpointChange>().Select(change => change.Place)); // another process may follow the same networks
+        // Another process may follow the same networks, or have given some to NetworkManager.
+        var theirs = picture.Where(state => others.Contains(state.Link.Name)).Select(state => state.Link.Index).ToHashSet();
+        _follower.Own(journal.Changes.OfType<EndpointChange>().Where(change => !theirs.Contains(change.InterfaceIndex)).Select(change => change.Place));
         var commands = _follower.Follow(plan.Places, facts.Endpoints ?? [], Now);
 
         // First what frees connections from a dead network, then what the new endpoints need.

@@ -50,10 +50,11 @@ public sealed class EndpointFollower
         foreach (var place in owned) _followed[place] = new() { IsOurs = true };
     }
 
-    /// <summary>This program, another process of it perhaps, has made the endpoints of these places meanwhile.</summary>
+    /// <summary>The endpoints of these places, and no others, are this program's now: another process of it may have made some and given some away.</summary>
     public void Own(IEnumerable<EndpointPlace> places)
     {
         ArgumentNullException.ThrowIfNull(places);
+        foreach (var followed in _followed.Values) followed.IsOurs = false;
         foreach (var place in places)
         {
             if (!_followed.TryGetValue(place, out var followed)) _followed[place] = followed = new();

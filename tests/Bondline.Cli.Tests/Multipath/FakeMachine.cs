@@ -130,6 +130,9 @@ internal sealed class FakeMachine : IMultipathSystem
         return connection;
     }
 
+    /// <summary>NetworkManager takes new flags only when it connects again.</summary>
+    public bool IsReapplyRefused { get; set; }
+
     public string? FlagsOf(string connection) => _flags.GetValueOrDefault(connection);
 
     public void SetFlags(string connection, string flags) => _flags[connection] = flags;
@@ -272,6 +275,7 @@ internal sealed class FakeMachine : IMultipathSystem
     // As NetworkManager 1.42 does: endpoints by the flags, 0 meaning "if MPTCP is on".
     private ProcessAnswer Reapply(FakeInterface device)
     {
+        if (IsReapplyRefused) return new(1, "", "Error: not now");
         var isWanted = _flags[device.Connection!] is "0x22" or "0x2a" || _flags[device.Connection!] == "0x0" && _settings["net.mptcp.enabled"] == "1";
         foreach (var address in device.Addresses.Select(IPAddress.Parse))
         {

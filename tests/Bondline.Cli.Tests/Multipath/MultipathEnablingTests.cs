@@ -65,7 +65,9 @@ public sealed class MultipathEnablingTests
     [InlineData("plain", false)]
     [InlineData("plain", true)]
     [InlineData("managed", true)]
+    [InlineData("managed", false)]
     [InlineData("mixed", true)]
+    [InlineData("mixed", false)]
     public async Task Refused_at_any_step_what_was_enabled_before_stays(string kind, bool wasPersistent)
     {
         for (var refused = 0; ; refused++)

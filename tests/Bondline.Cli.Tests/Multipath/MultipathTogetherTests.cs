@@ -72,6 +72,80 @@ public sealed class MultipathTogetherTests
         Assert.Equal(before, _machine.Dump());
     }
 
+    [Theory]
+    [InlineData("0x0", "0")]
+    [InlineData("0x0", "1")]
+    [InlineData("0x1", "0")]
+    public async Task Endpoints_that_NetworkManager_takes_over_are_undone_with_its_flags(string flags, string wasEnabled)
+    {
+        _machine.Set("net.mptcp.enabled", wasEnabled);
+        _machine.Manage("eth0", flags);
+        _machine.Manage("wlan0", flags);
+        var before = _machine.Dump();
+        await EnableAsync();
+        await EnableAsync(isPersistent: true);
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+        Assert.Equal(["eth1"], MultipathJournal.OfNamespace(_machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_NetworkManager_could_not_take_over_yet_stays_ours()
+    {
+        var connection = _machine.Manage("wlan0");
+        var before = _machine.Dump();
+        await EnableAsync();
+        _machine.IsReapplyRefused = true;
+        await EnableAsync(isPersistent: true);
+        Assert.Equal("0x22", _machine.FlagsOf(connection));
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_somebody_set_of_a_connection_since_keeps_its_endpoint()
+    {
+        var connection = _machine.Manage("wlan0");
+        await EnableAsync();
+        await EnableAsync(isPersistent: true);
+        _machine.SetFlags(connection, "0x2a");
+        Disable();
+        Assert.Equal("10.4.0.2", Assert.Single(_machine.AllEndpoints).Address.ToString());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whoever_follows_the_networks_leaves_what_was_given_to_NetworkManager(bool isFollowingBefore)
+    {
+        _machine.Manage("wlan0");
+        await EnableAsync();
+        using var stop = new CancellationTokenSource();
+        var report = new MultipathWatchTests.Report();
+        var running = isFollowingBefore ? await FollowAsync() : null;
+        _machine.IsReapplyRefused = true; // NetworkManager takes it later: until then it is written down as ours
+        await EnableAsync(isPersistent: true);
+        running ??= await FollowAsync();
+        _machine.Changed();
+        _machine.Plug(FakeInterface.Uplink("usb0", 5, 700));
+        Assert.Equal("ip mptcp limits set subflows 4", await report.NextAsync());
+        Assert.Equal("added usb0 10.5.0.2", await report.NextAsync());
+        _machine["wlan0"].HasCarrier = false;
+        _machine.Unplug("usb0");
+        Assert.Equal("deleted usb0 10.5.0.2: the interface is gone", await report.NextAsync());
+        Assert.Contains(_machine.AllEndpoints, endpoint => endpoint.Address.Equals(IPAddress.Parse("10.4.0.2")));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+
+        async Task<Task> FollowAsync()
+        {
+            var watch = new MultipathWatch(_machine, null, report, TimeProvider.System).RunAsync(stop.Token);
+            Assert.StartsWith("following", await report.NextAsync(), StringComparison.Ordinal);
+            return watch;
+        }
+    }
+
     private Task<EnablingResult> EnableAsync(bool isPersistent = false) =>
         new MultipathEnabling(_machine).EnableAsync([], isPersistent, isDryRun: false, new Silent(), CancellationToken.None);
 

@@ -243,7 +243,7 @@ public sealed class MultipathWatchTests : IAsyncDisposable
 
     private void Disable() => new MultipathEnabling(_machine).Disable((_, _) => { }, CancellationToken.None);
 
-    private sealed class Report : IMultipathWatchReport
+    internal sealed class Report : IMultipathWatchReport
     {
         private readonly ConcurrentQueue<string> _lines = new();
         private readonly SemaphoreSlim _count = new(0);

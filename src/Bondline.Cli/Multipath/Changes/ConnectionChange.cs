@@ -5,7 +5,7 @@ namespace Bondline.Cli.Multipath;
 /// <param name="Interface">Where it is active now.</param>
 /// <param name="Flags">The new <c>connection.mptcp-flags</c>.</param>
 /// <param name="Was">The ones before.</param>
-/// <param name="HadEndpoint">The interface had an endpoint before.</param>
+/// <param name="HadEndpoint">The interface had an endpoint before, other than one this program made.</param>
 internal sealed record ConnectionChange(string Connection, string Interface, string Flags, string Was, bool HadEndpoint) : MultipathChange
 {
     /// <summary>0x2 enabled, 0x20 subflow: NMMptcpFlags of libnm.</summary>

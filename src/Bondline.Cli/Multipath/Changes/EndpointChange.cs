@@ -14,6 +14,9 @@ internal sealed record EndpointChange(IPAddress Address, string Interface, int I
     [JsonIgnore]
     public EndpointPlace Place => new(Address, InterfaceIndex);
 
+    /// <summary>That is the one this change makes, whatever flags somebody gave it since.</summary>
+    public bool IsAt(MultipathEndpoint endpoint) => endpoint.Address.Equals(Address) && endpoint.Port == 0 && endpoint.InterfaceIndex == InterfaceIndex;
+
     public override string? Make(IMultipathSystem system)
     {
         system.AddEndpoint(new(0, Address, 0, Flags, InterfaceIndex));
