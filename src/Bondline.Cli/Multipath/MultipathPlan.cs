@@ -26,7 +26,8 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
     /// <param name="facts">The machine.</param>
     /// <param name="names">The interfaces the user named; none: choose.</param>
     /// <param name="others">Interfaces whose endpoints somebody else keeps (NetworkManager); everything but the endpoint is seen to.</param>
-    public static MultipathPlan Make(MultipathFacts facts, IReadOnlyList<string> names, IReadOnlyCollection<string> others)
+    /// <param name="kept">Where there are endpoints that go as soon as they do not belong there any more; null: nowhere.</param>
+    public static MultipathPlan Make(MultipathFacts facts, IReadOnlyList<string> names, IReadOnlyCollection<string> others, IReadOnlyCollection<EndpointPlace>? kept = null)
     {
         var notes = new List<string>();
         var routes = new List<RouteChange>();
@@ -49,7 +50,8 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
 
         // One connection is of one family: every network's IPv4 before the first one's IPv6, if the kernel has not room for all.
         places = [.. places.OrderBy(place => place.Place.Address.AddressFamily == AddressFamily.InterNetworkV6).DistinctBy(place => place.Place.Address)];
-        var endpoints = AddEndpoints(facts, places, others, notes);
+        var going = (kept ?? []).Except(places.Select(place => place.Place)).ToHashSet();
+        var endpoints = AddEndpoints(facts, places, going, others, notes);
         List<MultipathChange> changes = [.. SwitchOn(facts), .. RelaxReplyFilters(places), .. routes, .. RaiseLimits(facts, places), .. endpoints];
         return new(changes, [.. places.Where(place => !others.Contains(place.Interface.Name)).Select(place => place.Place)], verdicts, notes);
     }
@@ -77,10 +79,11 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
     }
 
     // Takes places for which there is no room off the list.
-    private static List<MultipathChange> AddEndpoints(MultipathFacts facts, List<(EndpointPlace Place, InterfaceFacts Interface)> places, IReadOnlyCollection<string> others, List<string> notes)
+    private static List<MultipathChange> AddEndpoints(
+        MultipathFacts facts, List<(EndpointPlace Place, InterfaceFacts Interface)> places, HashSet<EndpointPlace> going, IReadOnlyCollection<string> others, List<string> notes)
     {
         var present = facts.Endpoints ?? [];
-        var room = MultipathEndpoint.MaxCount - present.Count;
+        var room = MultipathEndpoint.MaxCount - present.Count(endpoint => endpoint.Port != 0 || !going.Contains(new(endpoint.Address, endpoint.InterfaceIndex)));
         var changes = new List<MultipathChange>();
         foreach (var place in places.ToList())
         {

@@ -100,12 +100,12 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         foreach (var state in picture) _interfaceNames[state.Link.Index] = state.Link.Name;
         var others = MultipathJournal.Persistent(system).Changes.OfType<ConnectionChange>().Select(change => change.Interface).ToHashSet();
         var facts = system.ReadFacts(picture);
-        var plan = MultipathPlan.Make(facts, names ?? journal.Names, others);
+        var theirs = picture.Where(state => others.Contains(state.Link.Name)).Select(state => state.Link.Index).ToHashSet();
+        var kept = journal.Changes.OfType<EndpointChange>().Where(change => !theirs.Contains(change.InterfaceIndex)).Select(change => change.Place).ToList();
+        var plan = MultipathPlan.Make(facts, names ?? journal.Names, others, kept);
         if (_follower is null) report.Following(plan, MultipathAdvice.OfSettings(facts));
         _follower ??= new([]);
-        // Another process may follow the same networks, or have given some to NetworkManager.
-        var theirs = picture.Where(state => others.Contains(state.Link.Name)).Select(state => state.Link.Index).ToHashSet();
-        _follower.Own(journal.Changes.OfType<EndpointChange>().Where(change => !theirs.Contains(change.InterfaceIndex)).Select(change => change.Place));
+        _follower.Own(kept); // another process may follow the same networks, or have given some to NetworkManager
         var commands = _follower.Follow(plan.Places, facts.Endpoints ?? [], Now);
 
         // First what frees connections from a dead network, then what the new endpoints need.

@@ -1,0 +1,55 @@
+using Bondline.Cli.Multipath;
+using Xunit;
+
+namespace Bondline.Cli.Tests.Multipath;
+
+/// <summary>Networks that change for a long time while they are followed.</summary>
+public sealed class MultipathChurnTests : IAsyncDisposable
+{
+    private readonly MultipathWatchTests.Report _report = new();
+    private readonly CancellationTokenSource _stop = new();
+    private Task<bool>? _running;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        if (_running is not null) await Task.WhenAny(_running);
+        _stop.Dispose();
+    }
+
+    [Fact]
+    public async Task With_all_endpoints_in_use_a_new_address_takes_the_place_of_the_old_one_at_once()
+    {
+        var machine = new FakeMachine([.. Enumerable.Range(2, 4).Select(index => DualStack(index))]);
+        await FollowAsync(machine, "added eth5 2001:db8:5::2");
+        Assert.Equal(8, machine.AllEndpoints.Count);
+        machine["eth5"].Addresses = ["10.5.0.2", "2001:db8:5::99"]; // a new privacy address
+        machine.Changed();
+        Assert.Equal("deleted eth5 2001:db8:5::2: the interface has another address now", await _report.NextAsync());
+        Assert.Equal("added eth5 2001:db8:5::99", await _report.NextAsync());
+        Assert.Equal(8, machine.AllEndpoints.Count);
+    }
+
+    [Fact]
+    public async Task With_all_endpoints_in_use_a_network_that_waits_takes_the_place_of_a_lost_one_at_once()
+    {
+        var machine = new FakeMachine([.. Enumerable.Range(2, 4).Select(index => DualStack(index)), FakeInterface.Uplink("usb0", 6, 700)]);
+        await FollowAsync(machine, "added eth4 2001:db8:4::2");
+        Assert.Equal(8, machine.AllEndpoints.Count);
+        machine.Unplug("eth2");
+        Assert.Equal("deleted eth2 10.2.0.2: the interface is gone", await _report.NextAsync());
+        Assert.Equal("deleted eth2 2001:db8:2::2: the interface is gone", await _report.NextAsync());
+        Assert.Equal("added eth5 2001:db8:5::2", await _report.NextAsync());
+    }
+
+    private static FakeInterface DualStack(int index) =>
+        new($"eth{index}", index, $"10.{index}.0.2", $"2001:db8:{index}::2") { Defaults = [($"10.{index}.0.1", (uint)index * 100), ("fe80::1", (uint)index * 100)] };
+
+    /// <param name="machine">Whose networks.</param>
+    /// <param name="last">The last it says at the start.</param>
+    private async Task FollowAsync(FakeMachine machine, string last)
+    {
+        _running = new MultipathWatch(machine, [], _report, TimeProvider.System).RunAsync(_stop.Token);
+        while (await _report.NextAsync() != last) { }
+    }
+}
