@@ -85,7 +85,19 @@ internal sealed class CarrierNetworks(IMultipathSystem system, Action<string> no
         }
         finally
         {
-            if (isAskedFor) new MultipathEnabling(system).Leave(Environment.ProcessId);
+            if (isAskedFor) Leave();
+        }
+    }
+
+    private void Leave()
+    {
+        try
+        {
+            new MultipathEnabling(system).Leave(Environment.ProcessId);
+        }
+        catch (CommandException why)
+        {
+            note($"the kernel's MPTCP stays as it was set up for this agent: {why.Message}; \"sudo bondline mptcp disable\" undoes it");
         }
     }
 }

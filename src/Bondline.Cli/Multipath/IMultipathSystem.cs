@@ -28,7 +28,13 @@ internal interface IMultipathSystem
     bool IsNamespaceOfServices { get; }
 
     /// <summary>Waits until no other command changes the same, and keeps others from it until it is disposed.</summary>
-    IDisposable Lock(CancellationToken stop);
+    /// <returns>Null if another one held it for half a minute.</returns>
+    IDisposable? TryLock(CancellationToken stop);
+
+    /// <summary>As <see cref="TryLock"/>.</summary>
+    /// <exception cref="CommandException">Another one held it for half a minute.</exception>
+    IDisposable Lock(CancellationToken stop) =>
+        TryLock(stop) ?? throw new CommandException("kernel-refused", $"another bondline has held {MultipathFiles.Lock} for long", "Wait for it, or end it");
 
     /// <summary>Calls <paramref name="gone"/>, on any thread, when a file that is there is deleted, until it is disposed.</summary>
     IDisposable WatchFile(string path, Action gone);

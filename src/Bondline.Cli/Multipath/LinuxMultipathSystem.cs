@@ -63,7 +63,7 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
 
     public bool IsNamespaceOfServices => _programs.IsInFirstNamespace;
 
-    public IDisposable Lock(CancellationToken stop) => _files.Lock(MultipathFiles.Lock, stop);
+    public IDisposable? TryLock(CancellationToken stop) => _files.TryLock(MultipathFiles.Lock, stop);
 
     public IDisposable WatchFile(string path, Action gone) => _files.Watch(path, gone);
 

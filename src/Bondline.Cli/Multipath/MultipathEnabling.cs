@@ -131,18 +131,24 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         if (!system.IsNamespaceOfServices) journals = journals[1..];
         if (!journals.Any(journal => journal.Exists)) return false;
         var setup = new MultipathSetup(system);
-        var failed = journals.SelectMany(journal => setup.Undo(journal, report)).ToList();
-        if (failed is [var (change, why), ..])
-            throw new CommandException(why.Code, $"{(failed.Count == 1 ? "one change" : $"{failed.Count} changes")} could not be undone, the first of them \"{change.Command}\": {why.Message}", "Mend that, then disable again");
+        CheckUndone([.. journals.SelectMany(journal => setup.Undo(journal, report))]);
         return true;
     }
 
     /// <summary>An agent ends for which this namespace was set up; undoes it if nobody else needs it.</summary>
+    /// <exception cref="CommandException">It could not be undone; it stays written down.</exception>
     public void Leave(int agent)
     {
+        if (!MultipathJournal.OfNamespace(system).Exists) return;
         using var taken = system.Lock(CancellationToken.None);
         var journal = MultipathJournal.OfNamespace(system);
-        if (journal.Leave(agent)) new MultipathSetup(system).Undo(journal, static (_, _) => { });
+        if (journal.Leave(agent)) CheckUndone(new MultipathSetup(system).Undo(journal, static (_, _) => { }));
+    }
+
+    private static void CheckUndone(IReadOnlyList<(MultipathChange Change, CommandException Why)> failed)
+    {
+        if (failed is [var (change, why), ..])
+            throw new CommandException(why.Code, $"{(failed.Count == 1 ? "one change" : $"{failed.Count} changes")} could not be undone, the first of them \"{change.Command}\": {why.Message}", "Mend that, then disable again");
     }
 
     // Those of NetworkManager's connections that need other flags, and those that have them.

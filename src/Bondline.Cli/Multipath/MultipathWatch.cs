@@ -35,10 +35,14 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
     // A routing daemon may change thousands of routes; none of them says that a link is gone.
     private static readonly TimeSpan RoutesSettle = TimeSpan.FromMilliseconds(100);
 
+    // Somebody holds the lock for long, such as an "enable --persist" that waits for systemd.
+    private static readonly TimeSpan LockRetry = TimeSpan.FromSeconds(1);
+
     private readonly long _origin = clock.GetTimestamp();
     private readonly Dictionary<int, string> _interfaceNames = [];
     private readonly HashSet<string> _toldFailures = [];
     private EndpointFollower? _follower;
+    private TimeSpan? _lockRetryAt; // null: the last picture was handled
 
     /// <summary>Runs until it is stopped, or somebody disables MPTCP here.</summary>
     /// <returns>False if it was disabled.</returns>
@@ -50,6 +54,12 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var picture = await watch.NextAsync(stop);
         MultipathRequirements.Check(system.ReadFacts(picture), []); // interfaces that are named may come later
         if (!Handle(picture, stop)) return false;
+        while (_lockRetryAt is not null)
+        {
+            await Task.Delay(LockRetry, clock, stop);
+            if (!Handle(picture, stop)) return false;
+        }
+
         report.Ready();
         using var disabled = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var journal = system.WatchFile(MultipathFiles.JournalOf(system.NamespaceName), disabled.Cancel);
@@ -59,7 +69,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
             while (true)
             {
                 next ??= watch.NextAsync(disabled.Token).AsTask();
-                if (_follower!.NextTimeout is { } due && !await CameAsync(next, due - Now, disabled.Token))
+                if ((_lockRetryAt ?? _follower!.NextTimeout) is { } due && !await CameAsync(next, due - Now, disabled.Token))
                 {
                     if (!Handle(picture, stop)) return false;
                     continue;
@@ -89,10 +99,17 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
     private async Task<bool> CameAsync(Task picture, TimeSpan limit, CancellationToken stop) =>
         await Task.WhenAny(picture, Task.Delay(limit > TimeSpan.Zero ? limit : TimeSpan.Zero, clock, stop)) == picture;
 
-    /// <returns>False if somebody disabled MPTCP here.</returns>
+    /// <returns>False if somebody disabled MPTCP here; true also if it is to be called again for <see cref="_lockRetryAt"/>.</returns>
     private bool Handle(IReadOnlyList<NetworkInterfaceState> picture, CancellationToken stop)
     {
-        using var taken = system.Lock(stop);
+        using var taken = system.TryLock(stop);
+        _lockRetryAt = taken is null ? Now + LockRetry : null;
+        if (taken is null)
+        {
+            Tell(new("kernel-refused", $"another bondline has held {MultipathFiles.Lock} for long, and the networks are not followed until it gives it back", "Wait for it, or end it"));
+            return true;
+        }
+
         var journal = MultipathJournal.OfNamespace(system);
         if (!journal.Exists && (_follower is not null || (names is null && agent is null))) return false;
         if (agent is { } process) journal.Join(process);
@@ -166,7 +183,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         }
     }
 
-    // With every change of the networks it is tried again, and mostly fails again.
+    // It is tried again, and mostly fails again.
     private void Tell(CommandException why)
     {
         if (_toldFailures.Count > 100) _toldFailures.Clear();

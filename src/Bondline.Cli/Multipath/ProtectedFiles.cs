@@ -14,8 +14,10 @@ internal sealed class ProtectedFiles(string root)
 
     private const int WouldBlock = 11, Exists = 17; // EWOULDBLOCK, which .NET keeps as HResult
 
-    // A command holds the lock for milliseconds, one that waits for systemd for seconds.
-    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(30), LockInterval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LockInterval = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>For how long a lock is waited for: a command holds it for milliseconds, one that waits for systemd for seconds.</summary>
+    public TimeSpan LockPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <returns>Null if it is not there.</returns>
     public string? Read(string path)
@@ -58,14 +60,15 @@ internal sealed class ProtectedFiles(string root)
     });
 
     /// <summary>Waits until nobody else holds the lock. Its file goes with it.</summary>
-    public IDisposable Lock(string path, CancellationToken stop)
+    /// <returns>Null if somebody held it for longer than <see cref="LockPatience"/>.</returns>
+    public IDisposable? TryLock(string path, CancellationToken stop)
     {
         var waiting = Stopwatch.StartNew();
         while (true)
         {
             stop.ThrowIfCancellationRequested();
-            if (TryLock(path) is { } taken) return taken;
-            if (waiting.Elapsed > LockPatience) throw new CommandException("kernel-refused", $"another bondline holds {path} for long", "Wait for it, or end it");
+            if (TakeLock(path) is { } taken) return taken;
+            if (waiting.Elapsed > LockPatience) return null;
             Thread.Sleep(LockInterval);
         }
     }
@@ -97,7 +100,7 @@ internal sealed class ProtectedFiles(string root)
         }
     }
 
-    private Held? TryLock(string path)
+    private Held? TakeLock(string path)
     {
         var file = root + path;
         FileStream? stream = null;

@@ -63,6 +63,9 @@ internal sealed class FakeMachine : IMultipathSystem
     /// <summary>Called before and after each change with its number; may throw.</summary>
     public Action<int, bool>? OnStep { get; set; }
 
+    /// <summary>Somebody holds the lock for longer than anybody waits.</summary>
+    public bool IsLockHeld { get; set; }
+
     /// <summary>Called when somebody has to wait for the lock.</summary>
     public Action? OnWait { get; set; }
 
@@ -178,8 +181,14 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public ServiceProgram FindServiceProgram() => Program;
 
-    public IDisposable Lock(CancellationToken stop)
+    public IDisposable? TryLock(CancellationToken stop)
     {
+        if (IsLockHeld)
+        {
+            OnWait?.Invoke();
+            return null;
+        }
+
         if (!_lock.Wait(TimeSpan.Zero, stop))
         {
             OnWait?.Invoke();

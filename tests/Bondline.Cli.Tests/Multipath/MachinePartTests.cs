@@ -48,7 +48,7 @@ public sealed class MachinePartTests : IDisposable
         var holding = 0;
         Parallel.For(0, 200, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
         {
-            using var taken = files.Lock(MultipathFiles.Lock, CancellationToken.None);
+            using var taken = files.TryLock(MultipathFiles.Lock, CancellationToken.None) ?? throw new TimeoutException("Nobody gave the lock back.");
             var now = Interlocked.Increment(ref holding);
             InterlockedMax(ref most, now);
             Interlocked.Decrement(ref holding);
@@ -57,7 +57,8 @@ public sealed class MachinePartTests : IDisposable
         Assert.False(Directory.Exists(_root + MultipathFiles.RunFolder));
         using var stopped = new CancellationTokenSource();
         stopped.Cancel();
-        Assert.Throws<OperationCanceledException>(() => files.Lock(MultipathFiles.Lock, stopped.Token));
+        Assert.Throws<OperationCanceledException>(() => files.TryLock(MultipathFiles.Lock, stopped.Token));
+        using (files.TryLock(MultipathFiles.Lock, CancellationToken.None)) Assert.Null(new ProtectedFiles(_root) { LockPatience = TimeSpan.Zero }.TryLock(MultipathFiles.Lock, CancellationToken.None));
     }
 
     [Fact]

@@ -146,6 +146,48 @@ public sealed class MultipathTogetherTests
         }
     }
 
+    [Fact]
+    public async Task Whoever_follows_the_networks_waits_for_one_that_holds_the_lock_for_long_and_says_so_once()
+    {
+        const string Held = "failed: another bondline has held /run/bondline-mptcp/lock for long, and the networks are not followed until it gives it back";
+        using var stop = new CancellationTokenSource();
+        var report = new MultipathWatchTests.Report();
+        _machine.IsLockHeld = true;
+        var running = new MultipathWatch(_machine, [], report, TimeProvider.System).RunAsync(stop.Token);
+        Assert.Equal(Held, await report.NextAsync());
+        _machine.IsLockHeld = false;
+        while (await report.NextAsync() is var line && line != "added wlan0 10.4.0.2") Assert.NotEqual(Held, line);
+        _machine.IsLockHeld = true;
+        _machine["wlan0"].HasCarrier = false;
+        var isWaiting = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _machine.OnWait = () => isWaiting.TrySetResult();
+        _machine.Changed();
+        await isWaiting.Task.WaitAsync(Limit);
+        _machine.IsLockHeld = false; // and nothing changes any more
+        Assert.Equal("deleted wlan0 10.4.0.2: no carrier", await report.NextAsync());
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
+    [Theory]
+    [InlineData(true, "another bondline has held /run/bondline-mptcp/lock for long")]
+    [InlineData(false, "8 changes could not be undone, the first of them \"ip mptcp endpoint add 10.4.0.2 dev wlan0 subflow\": not now")]
+    public async Task An_agent_that_cannot_undo_what_was_set_up_for_it_says_how_to(bool isLockHeld, string why)
+    {
+        using var stop = new CancellationTokenSource();
+        var notes = new List<string>();
+        var agent = new CarrierNetworks(_machine, notes.Add);
+        var running = agent.RunAsync(isAskedFor: true, stop.Token);
+        await agent.WhenReady.WaitAsync(Limit);
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+        _machine.IsLockHeld = isLockHeld;
+        _machine.OnStep = (_, _) => throw new CommandException("kernel-refused", "not now");
+        await stop.CancelAsync();
+        await running.WaitAsync(Limit);
+        Assert.Equal($"the kernel's MPTCP stays as it was set up for this agent: {why}; \"sudo bondline mptcp disable\" undoes it", notes[^1]);
+        Assert.Equal(3, _machine.AllEndpoints.Count);
+    }
+
     private Task<EnablingResult> EnableAsync(bool isPersistent = false) =>
         new MultipathEnabling(_machine).EnableAsync([], isPersistent, isDryRun: false, new Silent(), CancellationToken.None);
 
