@@ -163,7 +163,11 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         }
         catch (CommandException why)
         {
-            Tell(why); // most likely somebody else was faster
+            if (why.Code != "endpoint-unknown") // else somebody else was faster
+            {
+                Tell(why);
+                return;
+            }
         }
 
         foreach (var change in journal.Changes.OfType<EndpointChange>().Where(change => change.Place == place).ToList()) journal.Remove(change);

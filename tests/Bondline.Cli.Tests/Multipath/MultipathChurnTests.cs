@@ -1,3 +1,4 @@
+using System.Net;
 using Bondline.Cli.Multipath;
 using Xunit;
 
@@ -40,6 +41,36 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         Assert.Equal("deleted eth2 10.2.0.2: the interface is gone", await _report.NextAsync());
         Assert.Equal("deleted eth2 2001:db8:2::2: the interface is gone", await _report.NextAsync());
         Assert.Equal("added eth5 2001:db8:5::2", await _report.NextAsync());
+    }
+
+    [Theory]
+    [InlineData("kernel-refused")]
+    [InlineData("right-missing")]
+    public async Task An_endpoint_that_could_not_be_deleted_stays_written_down_and_is_deleted_later(string code)
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+        await FollowAsync(machine, "added wlan0 10.3.0.2");
+        machine.OnStep = (_, _) => throw new CommandException(code, "not now");
+        machine["wlan0"].HasCarrier = false;
+        machine.Changed();
+        Assert.Equal("failed: not now", await _report.NextAsync());
+        machine.OnStep = null;
+        machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        Assert.Equal(["eth0", "usb0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_somebody_else_deleted_at_the_same_moment_is_forgotten()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+        await FollowAsync(machine, "added wlan0 10.3.0.2");
+        machine.OnStep = (_, _) => machine.RemoveEndpoint(IPAddress.Parse("10.3.0.2"));
+        machine["wlan0"].HasCarrier = false;
+        machine.Changed();
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal(["eth0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
     }
 
     private static FakeInterface DualStack(int index) =>
