@@ -39,6 +39,10 @@ internal interface IMultipathSystem
     /// <summary>Calls <paramref name="gone"/>, on any thread, when a file that is there is deleted, until it is disposed.</summary>
     IDisposable WatchFile(string path, Action gone);
 
+    /// <summary>What the interface of a number is called now.</summary>
+    /// <returns>Null if it is gone.</returns>
+    string? FindInterfaceName(int index);
+
     string? ReadSysctl(string name);
 
     void WriteSysctl(string name, string value);

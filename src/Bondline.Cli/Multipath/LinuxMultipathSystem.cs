@@ -67,6 +67,8 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
 
     public IDisposable WatchFile(string path, Action gone) => _files.Watch(path, gone);
 
+    public string? FindInterfaceName(int index) => Guard("look for an interface", () => InterfaceQuery.FindName(index));
+
     public string? ReadSysctl(string name) => _settings.Read(name);
 
     public void WriteSysctl(string name, string value)

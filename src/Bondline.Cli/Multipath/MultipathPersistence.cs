@@ -33,7 +33,7 @@ internal static class MultipathPersistence
         // The minus: an interface that is not there is no error.
         foreach (var setting in settings.Where(setting => setting.Name != SysctlChange.Enabled).DistinctBy(setting => setting.Name))
             text.Append('-').Append(setting.Name).Append(" = ").Append(setting.Value).Append('\n');
-        return new(text.ToString(), settings);
+        return new(text.ToString(), [.. settings.Select(setting => setting with { InterfaceIndex = null })]); // interfaces have other numbers after a restart
     }
 
     /// <summary>The unit that runs <c>bondline mptcp watch</c>.</summary>

@@ -68,7 +68,7 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
     {
         var used = places.Where(place => place.Place.Address.AddressFamily == AddressFamily.InterNetwork).Select(place => place.Interface).Distinct().ToList();
         // Of a single network the way back is always the way out.
-        return used.Count < 2 ? [] : used.Where(each => each.ReplyFilter == 1).Select(each => new SysctlChange(Sysctl.OfInterface(each.Name, "rp_filter"), "2", each.OwnReplyFilter));
+        return used.Count < 2 ? [] : used.Where(each => each.ReplyFilter == 1).Select(each => new SysctlChange(Sysctl.OfInterface(each.Name, "rp_filter"), "2", each.OwnReplyFilter, each.Index));
     }
 
     private static IEnumerable<MultipathChange> RaiseLimits(MultipathFacts facts, List<(EndpointPlace Place, InterfaceFacts Interface)> places)

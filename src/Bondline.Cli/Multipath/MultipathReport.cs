@@ -35,7 +35,7 @@ internal sealed class MultipathReport(CommandHost host, bool isJson, bool isQuie
 
         var outcome = result.Outcome switch
         {
-            UndoOutcome.Undone => "",
+            UndoOutcome.Undone => result.Detail is null ? "" : $"    ({Clean(result.Detail)})",
             UndoOutcome.Gone => $"    (nothing to do: {result.Detail ?? "it was not there any more"})",
             _ => $"    LEFT AS IT IS: {result.Detail}",
         };

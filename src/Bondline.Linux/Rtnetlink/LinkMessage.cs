@@ -56,4 +56,17 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
             name,
             kind);
     }
+
+    /// <summary>Writes the question for one interface.</summary>
+    /// <param name="buffer">Where to.</param>
+    /// <param name="sequence">Comes back in the answer, and in the acknowledgement behind it.</param>
+    /// <param name="index">The kernel's number of it.</param>
+    /// <returns>Its length in bytes.</returns>
+    public static int WriteQuery(Span<byte> buffer, uint sequence, int index)
+    {
+        Span<byte> fixedPart = stackalloc byte[FixedLength];
+        fixedPart.Clear();
+        MemoryMarshal.Write(fixedPart[4..], index);
+        return new NetlinkRequest(buffer, NetlinkType.GetLink, NetlinkFlags.Acknowledge, sequence, fixedPart).Length;
+    }
 }

@@ -155,6 +155,13 @@ internal sealed class FakeMachine : IMultipathSystem
         Changes.Writer.TryWrite(true);
     }
 
+    public void Rename(string name, string newName)
+    {
+        this[name].Name = newName;
+        if (_settings.TryRemove(Sysctl.OfInterface(name, "rp_filter"), out var filter)) _settings[Sysctl.OfInterface(newName, "rp_filter")] = filter;
+        Changes.Writer.TryWrite(true);
+    }
+
     /// <summary>Says that something about the interfaces is different now.</summary>
     public void Changed() => Changes.Writer.TryWrite(true);
 
@@ -203,6 +210,8 @@ internal sealed class FakeMachine : IMultipathSystem
         _watched.Add((path, gone));
         return new Nothing(() => _watched.Remove((path, gone)));
     }
+
+    public string? FindInterfaceName(int index) => _interfaces.FirstOrDefault(each => each.Index == index)?.Name;
 
     public string? ReadSysctl(string name) => _settings.GetValueOrDefault(name);
 
@@ -353,7 +362,7 @@ internal sealed class FakeMachine : IMultipathSystem
 /// <summary>An interface of a <see cref="FakeMachine"/>.</summary>
 internal sealed class FakeInterface(string name, int index, params string[] addresses)
 {
-    public string Name => name;
+    public string Name { get; set; } = name;
 
     public int Index => index;
 
@@ -386,11 +395,11 @@ internal sealed class FakeInterface(string name, int index, params string[] addr
 
     public NetworkInterfaceState State(IReadOnlyList<RouteMessage> added)
     {
-        var flags = (IsUp ? 1u : 0) | (HasCarrier ? 0x1_0040u : 0) | (IsPointToPoint ? 0x90u : 0) | (name == "lo" ? 8u : 0);
+        var flags = (IsUp ? 1u : 0) | (HasCarrier ? 0x1_0040u : 0) | (IsPointToPoint ? 0x90u : 0) | (Name == "lo" ? 8u : 0);
         List<RouteMessage> routes = [.. Defaults.Select(route => Default(route.Gateway, route.Metric)), .. added];
         if (NarrowGateway is not null) routes.Add(new(IPAddress.Parse("10.200.0.0"), 16, RouteMessage.MainTable, RouteType.Unicast, [new(index, IPAddress.Parse(NarrowGateway))], 0, IsCloned: false));
         return new(
-            new(index, Kind == "tun" ? 65534 : 1, flags, name, Kind),
+            new(index, Kind == "tun" ? 65534 : 1, flags, Name, Kind),
             [.. Addresses.Select(address => new AddressMessage(index, IPAddress.Parse(address), address.Contains(':', StringComparison.Ordinal) ? 64 : 24, 0x80))],
             routes);
     }

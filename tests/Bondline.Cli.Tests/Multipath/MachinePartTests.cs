@@ -142,6 +142,7 @@ public sealed class MachinePartTests : IDisposable
         [
             new SysctlChange(SysctlChange.Enabled, "1", "0"),
             new SysctlChange("net.ipv4.conf.eth0/5.rp_filter", "2", "1"),
+            new SysctlChange("net.ipv4.conf.eth1.rp_filter", "2", "1", InterfaceIndex: 7),
             new RouteChange("eth0", 2, IPAddress.Any, IPAddress.Parse("10.0.0.1"), 1100),
             new RouteChange("tun0", 3, IPAddress.IPv6Any, null, 1200),
             new LimitsChange(3, 2),
@@ -161,6 +162,7 @@ public sealed class MachinePartTests : IDisposable
     [InlineData("""{"version":1,"changes":[{}]}""")]
     [InlineData("""{"version":1,"changes":[null]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"sysctl","name":"net.ipv4.conf.../../kernel.rp_filter","value":"2","was":"1"}]}""")]
+    [InlineData("""{"version":1,"changes":[{"kind":"sysctl","name":"net.mptcp.enabled","value":"1","was":"0","interfaceIndex":2}]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"connection","connection":"--help","interface":"eth0","flags":"0x2","was":"0x0"}]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"connection","connection":"11111111-2222-3333-4444-555555555555","interface":"-x","flags":"0x2","was":"0x0"}]}""")]
     [InlineData("""{"version":1,"changes":[{"kind":"route","interface":"eth0","interfaceIndex":2,"network":"10.0.0.0","metric":1}]}""")]

@@ -73,6 +73,46 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         Assert.Equal(["eth0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_renamed_interface_has_its_filter_back(bool isPersistent)
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), Mended("eth1", 3));
+        await EnableAsync(machine, isPersistent);
+        Assert.Equal("2", machine.ReadSysctl("net.ipv4.conf.eth1.rp_filter"));
+        machine.Rename("eth1", "wan.5");
+        await EnableAsync(machine); // and it knows it again
+        var undone = Disable(machine);
+        Assert.Equal("1", machine.ReadSysctl("net.ipv4.conf.wan/5.rp_filter"));
+        Assert.Contains("it is net.ipv4.conf.wan/5.rp_filter now", undone.Select(result => result.Detail));
+        Assert.Empty(machine.AllEndpoints);
+        Assert.Empty(machine.Files);
+    }
+
+    [Fact]
+    public async Task Another_interface_with_its_former_name_keeps_what_it_has()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), Mended("eth1", 3));
+        await EnableAsync(machine);
+        machine.Rename("eth1", "wan");
+        machine.Plug(new("eth1", 9) { ReplyFilter = "2" });
+        Disable(machine);
+        Assert.Equal(("1", "2"), (machine.ReadSysctl("net.ipv4.conf.wan.rp_filter"), machine.ReadSysctl("net.ipv4.conf.eth1.rp_filter")));
+    }
+
+    private static FakeInterface Mended(string name, int index) => new(name, index, $"10.{index}.0.2") { NarrowGateway = $"10.{index}.0.1", ReplyFilter = "1" };
+
+    private static Task<EnablingResult> EnableAsync(FakeMachine machine, bool isPersistent = false) =>
+        new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, new MultipathWatchTests.Report(), CancellationToken.None);
+
+    private static List<UndoResult> Disable(FakeMachine machine)
+    {
+        var results = new List<UndoResult>();
+        new MultipathEnabling(machine).Disable((_, result) => results.Add(result), CancellationToken.None);
+        return results;
+    }
+
     private static FakeInterface DualStack(int index) =>
         new($"eth{index}", index, $"10.{index}.0.2", $"2001:db8:{index}::2") { Defaults = [($"10.{index}.0.1", (uint)index * 100), ("fe80::1", (uint)index * 100)] };
 

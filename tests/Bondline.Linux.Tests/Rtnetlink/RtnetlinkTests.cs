@@ -91,6 +91,21 @@ public sealed class RtnetlinkTests
         Assert.Equal("240000001A000100070000000000000002200000000000000000000008000100C0000201", Convert.ToHexString(buffer.AsSpan(0, length)));
     }
 
+    [Fact]
+    public void A_query_for_an_interface_is_written_as_the_kernel_reads_it()
+    {
+        var buffer = new byte[64];
+        var length = LinkMessage.WriteQuery(buffer, sequence: 7, index: 3);
+        Assert.Equal("2000000012000500070000000000000000000000030000000000000000000000", Convert.ToHexString(buffer.AsSpan(0, length)));
+    }
+
+    [Theory]
+    [InlineData(1, "lo")] // the first in every network namespace
+    [InlineData(0, null)]
+    [InlineData(-1, null)]
+    [InlineData(int.MaxValue, null)]
+    public void An_interface_is_found_by_its_number(int index, string? name) => Assert.Equal(name, InterfaceQuery.FindName(index));
+
     [Theory]
     [InlineData("10.1.0.0", 16, "10.1.255.255", true)]
     [InlineData("10.1.0.0", 16, "10.2.0.0", false)]

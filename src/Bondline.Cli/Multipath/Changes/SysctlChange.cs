@@ -1,10 +1,13 @@
+using Bondline.Linux;
+
 namespace Bondline.Cli.Multipath;
 
 /// <summary>One of the kernel's settings.</summary>
 /// <param name="Name">As sysctl(8) takes it.</param>
 /// <param name="Value">The new one.</param>
 /// <param name="Was">The one before.</param>
-internal sealed record SysctlChange(string Name, string Value, string Was) : MultipathChange
+/// <param name="InterfaceIndex">The number of the interface whose it is, by which it is found when it has another name; null: it is nobody's, or after a restart of the machine.</param>
+internal sealed record SysctlChange(string Name, string Value, string Was, int? InterfaceIndex = null) : MultipathChange
 {
     public const string Enabled = "net.mptcp.enabled", PathManager = "net.mptcp.path_manager", PathManagerType = "net.mptcp.pm_type";
 
@@ -16,12 +19,11 @@ internal sealed record SysctlChange(string Name, string Value, string Was) : Mul
 
     public override UndoResult Undo(IMultipathSystem system)
     {
-        var now = system.ReadSysctl(Name);
-        if (now is null) return new(UndoOutcome.Gone, "the interface is gone");
+        if (FindName(system) is not { } name || system.ReadSysctl(name) is not { } now) return new(UndoOutcome.Gone, "the interface is gone");
         if (now == Was) return new(UndoOutcome.Gone, "it is as it was");
         if (now != Value) return new(UndoOutcome.Left, $"somebody set it to {now} meanwhile");
-        system.WriteSysctl(Name, Was);
-        return new(UndoOutcome.Undone);
+        system.WriteSysctl(name, Was);
+        return new(UndoOutcome.Undone, name == Name ? null : $"it is {name} now");
     }
 
     protected override ChangeWords Describe() => new(
@@ -29,6 +31,11 @@ internal sealed record SysctlChange(string Name, string Value, string Was) : Mul
         Purpose,
         $"sysctl -w {Name}={Value}",
         $"sysctl -w {Name}={Was}");
+
+    private string? FindName(IMultipathSystem system) =>
+        InterfaceIndex is not { } index ? Name
+        : system.FindInterfaceName(index) is { } interfaceName ? Sysctl.OfInterface(interfaceName, Name[(Name.LastIndexOf('.') + 1)..])
+        : null;
 
     private string Purpose => Name switch
     {
