@@ -31,9 +31,10 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         var journal = MultipathJournal.OfNamespace(system);
         var persistent = MultipathJournal.Persistent(system);
         var steps = new List<(MultipathChange, MultipathJournal)>();
+        if (!isDryRun) new MultipathSetup(system).Forget(journal, facts);
         var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, []), journal) : [];
         var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
-        var plan = MultipathPlan.Make(facts, names, managed.Keys);
+        var plan = MultipathPlan.Make(facts, names, managed.Keys, [.. journal.Changes.OfType<RouteChange>()]);
         steps.AddRange(plan.Changes.Select(change => (change, journal)));
         var created = new[] { journal, persistent }.Where(each => !each.Exists).ToList();
         var replaced = new Stack<Action>(); // how to have back what goes before its successor comes

@@ -43,12 +43,19 @@ internal sealed record MultipathFacts
     /// <summary>Some interface of the family has a default route in the main table.</summary>
     public bool HasDefaultRoute(AddressFamily family) => Interfaces.Any(each => each.HasDefaultRoute(family));
 
-    /// <summary>A metric behind every default route's of the family, a hundred apart for each of several.</summary>
-    public uint MetricBehindAll(AddressFamily family, int number)
+    /// <summary>A metric behind every default route's of the family, and of none.</summary>
+    /// <param name="family">IPv4 or IPv6.</param>
+    /// <param name="own">Routes this program made: there is no need to be behind them, where metrics would grow as they come and go.</param>
+    /// <param name="planned">Routes it is about to make.</param>
+    public uint MetricBehindAll(AddressFamily family, IReadOnlyCollection<RouteChange> own, IReadOnlyCollection<RouteChange> planned)
     {
         const uint First = 1100, Apart = 100, Highest = 4_000_000_000;
-        var behind = Interfaces.SelectMany(each => each.DefaultRoutes(family)).Select(route => route.Metric).DefaultIfEmpty().Max();
-        return Math.Max(First, Math.Min(behind, Highest) + Apart) + (uint)number * Apart;
+        var present = Interfaces.SelectMany(each => each.DefaultRoutes(family)).ToList();
+        var behind = present.Where(route => !own.Any(ours => ours.IsAt(route))).Select(route => route.Metric).DefaultIfEmpty().Max();
+        var taken = present.Select(route => route.Metric).Concat(planned.Where(route => route.Network.AddressFamily == family).Select(route => route.Metric)).ToHashSet();
+        var metric = Math.Max(First, Math.Min(behind, Highest) + Apart);
+        while (taken.Contains(metric)) metric += Apart;
+        return metric;
     }
 }
 

@@ -26,9 +26,11 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
     /// <param name="facts">The machine.</param>
     /// <param name="names">The interfaces the user named; none: choose.</param>
     /// <param name="others">Interfaces whose endpoints somebody else keeps (NetworkManager); everything but the endpoint is seen to.</param>
-    /// <param name="kept">Where there are endpoints that go as soon as they do not belong there any more; null: nowhere.</param>
-    public static MultipathPlan Make(MultipathFacts facts, IReadOnlyList<string> names, IReadOnlyCollection<string> others, IReadOnlyCollection<EndpointPlace>? kept = null)
+    /// <param name="own">What this program made: routes, and endpoints if they go as soon as they do not belong where they are. Null: nothing.</param>
+    public static MultipathPlan Make(MultipathFacts facts, IReadOnlyList<string> names, IReadOnlyCollection<string> others, IReadOnlyCollection<MultipathChange>? own = null)
     {
+        own ??= [];
+        var ownRoutes = own.OfType<RouteChange>().ToList();
         var notes = new List<string>();
         var routes = new List<RouteChange>();
         var verdicts = new List<InterfaceVerdict>();
@@ -40,9 +42,9 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
             var leftOut = selection.Refuse(each);
             if (leftOut is null)
             {
-                var found = FindPlaces(facts, each, selection.IsNamed(each), routes, notes);
+                var found = FindPlaces(facts, each, selection.IsNamed(each), ownRoutes, routes, notes);
                 places.AddRange(found.Select(place => (place, each)));
-                if (found.Count == 0) leftOut = WithoutRoute(facts, each);
+                if (found.Count == 0) leftOut = WithoutRoute(facts, each, ownRoutes);
             }
 
             verdicts.Add(new(each.Name, each.Index, leftOut));
@@ -50,7 +52,7 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
 
         // One connection is of one family: every network's IPv4 before the first one's IPv6, if the kernel has not room for all.
         places = [.. places.OrderBy(place => place.Place.Address.AddressFamily == AddressFamily.InterNetworkV6).DistinctBy(place => place.Place.Address)];
-        var going = (kept ?? []).Except(places.Select(place => place.Place)).ToHashSet();
+        var going = own.OfType<EndpointChange>().Select(change => change.Place).Except(places.Select(place => place.Place)).ToHashSet();
         var endpoints = AddEndpoints(facts, places, going, others, notes);
         List<MultipathChange> changes = [.. SwitchOn(facts), .. RelaxReplyFilters(places), .. routes, .. RaiseLimits(facts, places), .. endpoints];
         return new(changes, [.. places.Where(place => !others.Contains(place.Interface.Name)).Select(place => place.Place)], verdicts, notes);
@@ -111,14 +113,14 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
         return changes;
     }
 
-    private static List<EndpointPlace> FindPlaces(MultipathFacts facts, InterfaceFacts each, bool isNamed, List<RouteChange> routes, List<string> notes)
+    private static List<EndpointPlace> FindPlaces(MultipathFacts facts, InterfaceFacts each, bool isNamed, List<RouteChange> ownRoutes, List<RouteChange> routes, List<string> notes)
     {
         var places = new List<EndpointPlace>();
         foreach (var family in each.Ways.GroupBy(way => way.Address.AddressFamily))
         {
             // The address a connection would start from by itself: with another one it would use the same network twice.
             var way = family.OrderByDescending(way => way.Exists).ThenByDescending(way => way.IsPreferred).First();
-            if (!way.Exists && !each.HasDefaultRoute(family.Key) && !MendRoute(facts, each, family.Key, isNamed, routes))
+            if (!way.Exists && !each.HasDefaultRoute(family.Key) && !MendRoute(facts, each, family.Key, isNamed, ownRoutes, routes))
             {
                 if (each.Ways.Any(other => other.Exists)) notes.Add($"only {(family.Key == AddressFamily.InterNetwork ? "IPv6" : "IPv4")} leads into the world over {each.Name}");
                 continue;
@@ -131,23 +133,23 @@ internal sealed record MultipathPlan(IReadOnlyList<MultipathChange> Changes, IRe
     }
 
     /// <returns>False if there is no route and nothing says which it could be.</returns>
-    private static bool MendRoute(MultipathFacts facts, InterfaceFacts each, AddressFamily family, bool isNamed, List<RouteChange> routes)
+    private static bool MendRoute(MultipathFacts facts, InterfaceFacts each, AddressFamily family, bool isNamed, List<RouteChange> ownRoutes, List<RouteChange> routes)
     {
         var gateway = each.Gateways(family).FirstOrDefault();
         if (gateway is null && !each.State.Link.IsPointToPoint) return false;
         // A machine that has no default route of this family at all is not meant to leave its network: no reason to make it, unless somebody says so.
         if (!facts.HasDefaultRoute(family) && !isNamed) return gateway is not null;
         var everything = family == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any;
-        routes.Add(new(each.Name, each.Index, everything, gateway, facts.MetricBehindAll(family, routes.Count(route => route.Network.Equals(everything)))));
+        routes.Add(new(each.Name, each.Index, everything, gateway, facts.MetricBehindAll(family, ownRoutes, routes)));
         return true;
     }
 
-    private static LeftOut WithoutRoute(MultipathFacts facts, InterfaceFacts each)
+    private static LeftOut WithoutRoute(MultipathFacts facts, InterfaceFacts each, List<RouteChange> ownRoutes)
     {
         var family = each.Ways.Any(way => way.Address.AddressFamily == AddressFamily.InterNetwork) ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6;
         return new(
             "no-route",
             "no route into the world, and nothing says which router on it leads there",
-            $"ip {(family == AddressFamily.InterNetworkV6 ? "-6 " : "")}route add default via ROUTER dev {each.Name} metric {facts.MetricBehindAll(family, 0)}");
+            $"ip {(family == AddressFamily.InterNetworkV6 ? "-6 " : "")}route add default via ROUTER dev {each.Name} metric {facts.MetricBehindAll(family, ownRoutes, [])}");
     }
 }

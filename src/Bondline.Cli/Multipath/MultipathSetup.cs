@@ -72,6 +72,24 @@ internal sealed class MultipathSetup(IMultipathSystem system)
         return failed;
     }
 
+    /// <summary>Takes off the list what is not there any more: it would grow for as long as networks come and go.</summary>
+    public void Forget(MultipathJournal journal, MultipathFacts facts)
+    {
+        foreach (var change in journal.Changes.ToList())
+        {
+            try
+            {
+                if (!change.IsMissing(facts, system)) continue;
+                change.TakeBack(system); // the facts may be older than it is; what is needed is made again
+                journal.Remove(change);
+            }
+            catch (CommandException)
+            {
+                // It stays written down.
+            }
+        }
+    }
+
     private void TakeBackQuietly(MultipathChange change, MultipathJournal journal)
     {
         try

@@ -118,11 +118,12 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var others = MultipathJournal.Persistent(system).Changes.OfType<ConnectionChange>().Select(change => change.Interface).ToHashSet();
         var facts = system.ReadFacts(picture);
         var theirs = picture.Where(state => others.Contains(state.Link.Name)).Select(state => state.Link.Index).ToHashSet();
-        var kept = journal.Changes.OfType<EndpointChange>().Where(change => !theirs.Contains(change.InterfaceIndex)).Select(change => change.Place).ToList();
-        var plan = MultipathPlan.Make(facts, names ?? journal.Names, others, kept);
+        new MultipathSetup(system).Forget(journal, facts);
+        var own = journal.Changes.Where(change => change is not EndpointChange endpoint || !theirs.Contains(endpoint.InterfaceIndex)).ToList();
+        var plan = MultipathPlan.Make(facts, names ?? journal.Names, others, own);
         if (_follower is null) report.Following(plan, MultipathAdvice.OfSettings(facts));
         _follower ??= new([]);
-        _follower.Own(kept); // another process may follow the same networks, or have given some to NetworkManager
+        _follower.Own(own.OfType<EndpointChange>().Select(change => change.Place)); // another process may follow the same networks, or have given some to NetworkManager
         var commands = _follower.Follow(plan.Places, facts.Endpoints ?? [], Now);
 
         // First what frees connections from a dead network, then what the new endpoints need.

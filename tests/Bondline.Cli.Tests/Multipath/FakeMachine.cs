@@ -162,6 +162,20 @@ internal sealed class FakeMachine : IMultipathSystem
         Changes.Writer.TryWrite(true);
     }
 
+    /// <summary>As <c>ip link set down</c>: its routes are gone.</summary>
+    public void TakeDown(string name)
+    {
+        this[name].IsUp = false;
+        _added.RemoveAll(route => route.Interfaces[0] == this[name].Index);
+        Changes.Writer.TryWrite(true);
+    }
+
+    public void TakeUp(string name)
+    {
+        this[name].IsUp = true;
+        Changes.Writer.TryWrite(true);
+    }
+
     /// <summary>Says that something about the interfaces is different now.</summary>
     public void Changed() => Changes.Writer.TryWrite(true);
 
@@ -240,7 +254,12 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public void SetLimits(MultipathLimits limits) => Step(() => _limits = limits);
 
-    public void AddRoute(RouteMessage route) => Step(() => _added.Add(route));
+    public void AddRoute(RouteMessage route) => Step(() =>
+    {
+        // Over whichever interface: one route of a family for each metric.
+        if (Picture().SelectMany(state => state.Routes).Any(other => other.IsDefault && other.Destination.Equals(route.Destination) && other.Metric == route.Metric)) throw new CommandException("kernel-refused", "File exists");
+        _added.Add(route);
+    });
 
     public bool DeleteRoute(RouteMessage route)
     {

@@ -73,6 +73,56 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         Assert.Equal(["eth0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
     }
 
+    [Fact]
+    public async Task Routes_of_interfaces_that_come_and_go_are_made_again_as_they_were()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2, 1500), Mended("eth1", 3), Mended("eth2", 4));
+        var before = machine.Dump();
+        await FollowAsync(machine, "added eth2 10.4.0.2");
+        foreach (var (name, index, metric) in ((string, int, int)[])[("eth1", 3, 1600), ("eth2", 4, 1700), ("eth1", 3, 1600), ("eth2", 4, 1700)])
+        {
+            machine.TakeDown(name);
+            Assert.StartsWith($"deleted {name} 10.{index}.0.2: ", await _report.NextAsync(), StringComparison.Ordinal);
+            machine.TakeUp(name);
+            Assert.Equal($"ip route add default via 10.{index}.0.1 dev {name} metric {metric} proto static", await _report.NextAsync());
+            Assert.Equal($"added {name} 10.{index}.0.2", await _report.NextAsync());
+            Assert.Equal(2, MultipathJournal.OfNamespace(machine).Changes.OfType<RouteChange>().Count());
+        }
+
+        Disable(machine);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_interfaces_that_never_come_back_needed_is_forgotten()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+        await FollowAsync(machine, "added wlan0 10.3.0.2");
+        for (var index = 4; index < 8; index++)
+        {
+            machine.Plug(Mended($"usb{index}", index));
+            while (await _report.NextAsync() is var line && line != $"added usb{index} 10.{index}.0.2") Assert.DoesNotContain("failed", line, StringComparison.Ordinal);
+            machine.Unplug($"usb{index}");
+            Assert.Equal($"deleted usb{index} 10.{index}.0.2: the interface is gone", await _report.NextAsync());
+            Assert.DoesNotContain(MultipathJournal.OfNamespace(machine).Changes, change => change.Command.Contains("usb", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task Enabled_again_and_again_without_anybody_who_follows_nothing_piles_up_either()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), Mended("eth1", 3), Mended("eth2", 4));
+        await EnableAsync(machine);
+        var first = MultipathJournal.OfNamespace(machine).Changes.ToHashSet();
+        foreach (var name in (string[])["eth1", "eth2", "eth1"])
+        {
+            machine.TakeDown(name);
+            machine.TakeUp(name);
+            Assert.Equal(1, (await EnableAsync(machine)).Changes);
+            Assert.Equal(first, MultipathJournal.OfNamespace(machine).Changes.ToHashSet());
+        }
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

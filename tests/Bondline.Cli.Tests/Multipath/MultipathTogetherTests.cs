@@ -54,7 +54,7 @@ public sealed class MultipathTogetherTests
         };
         await Assert.ThrowsAsync<CommandException>(() => EnableAsync());
         Assert.Equal("2", _machine.ReadSysctl("net.ipv4.conf.eth0.rp_filter"));
-        Assert.Equal(3, _machine.AllEndpoints.Count);
+        Assert.Equal(2, _machine.AllEndpoints.Count); // the one that was away is that of the command that failed
         Assert.Equal(3, _machine.Limits().Subflows);
         _machine.Unplug("usb0");
         Disable();

@@ -32,6 +32,8 @@ internal sealed record EndpointChange(IPAddress Address, string Interface, int I
         return new(UndoOutcome.Undone);
     }
 
+    public override bool IsMissing(MultipathFacts facts, IMultipathSystem system) => facts.Endpoints?.Any(IsAt) == false;
+
     protected override ChangeWords Describe() => new(
         "endpoint",
         $"let connections use {Interface}, from {Address}",

@@ -42,6 +42,12 @@ internal abstract record MultipathChange
     /// <exception cref="CommandException">It could not be undone.</exception>
     public virtual void TakeBack(IMultipathSystem system) => Undo(system);
 
+    /// <summary>What it made is not there any more, nor can it come back by itself: there is nothing to undo.</summary>
+    /// <param name="facts">The machine; its interfaces may have changed a moment ago.</param>
+    /// <param name="system">The same, to ask for more.</param>
+    /// <exception cref="CommandException">It cannot be known.</exception>
+    public virtual bool IsMissing(MultipathFacts facts, IMultipathSystem system) => false;
+
     protected abstract ChangeWords Describe();
 }
 

@@ -17,6 +17,11 @@ internal sealed record RouteChange(string Interface, int InterfaceIndex, IPAddre
     [JsonIgnore]
     public RouteMessage Route => new(Network, 0, RouteMessage.MainTable, RouteType.Unicast, [new(InterfaceIndex, Gateway)], Metric, IsCloned: false) { Protocol = Administrator };
 
+    /// <summary>That is the one this change makes.</summary>
+    public bool IsAt(RouteMessage route) =>
+        route.IsDefault && route.Table == RouteMessage.MainTable && route.Destination.Equals(Network) && route.Metric == Metric && route.Protocol == Administrator
+        && route.NextHops.Contains(new(InterfaceIndex, Gateway)); // the kernel joins IPv6 routes of one metric
+
     public override string? Make(IMultipathSystem system)
     {
         system.AddRoute(Route);
@@ -24,6 +29,8 @@ internal sealed record RouteChange(string Interface, int InterfaceIndex, IPAddre
     }
 
     public override UndoResult Undo(IMultipathSystem system) => new(system.DeleteRoute(Route) ? UndoOutcome.Undone : UndoOutcome.Gone);
+
+    public override bool IsMissing(MultipathFacts facts, IMultipathSystem system) => !facts.Interfaces.Any(each => each.State.Routes.Any(IsAt));
 
     protected override ChangeWords Describe() => new(
         "route",

@@ -26,6 +26,8 @@ internal sealed record SysctlChange(string Name, string Value, string Was, int? 
         return new(UndoOutcome.Undone, name == Name ? null : $"it is {name} now");
     }
 
+    public override bool IsMissing(MultipathFacts facts, IMultipathSystem system) => InterfaceIndex is { } index && system.FindInterfaceName(index) is null;
+
     protected override ChangeWords Describe() => new(
         "sysctl",
         Purpose,
