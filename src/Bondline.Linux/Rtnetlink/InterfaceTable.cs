@@ -34,14 +34,13 @@ public sealed class InterfaceTable
     {
         switch (message.Type)
         {
-            case NetlinkType.NewLink:
-                var link = LinkMessage.Read(message.Payload);
+            case NetlinkType.NewLink when LinkMessage.Read(message.Payload) is { } link:
                 if (_links.TryGetValue(link.Index, out var known) && known == link) return TableChange.None;
                 _links[link.Index] = link;
                 return TableChange.Link;
 
-            case NetlinkType.DeleteLink:
-                return _links.Remove(LinkMessage.Read(message.Payload).Index) ? TableChange.Link : TableChange.None;
+            case NetlinkType.DeleteLink when LinkMessage.Read(message.Payload) is { } link:
+                return _links.Remove(link.Index) ? TableChange.Link : TableChange.None;
 
             case NetlinkType.NewAddress when AddressMessage.Read(message.Payload) is { } address:
                 var key = (address.InterfaceIndex, address.Address, address.PrefixLength);

@@ -13,6 +13,8 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
 {
     public const int FixedLength = 16;
 
+    private const byte EveryFamily = 0; // AF_UNSPEC
+
     private const int AttributeName = 3, AttributeLinkInfo = 18, AttributeInfoKind = 1;
 
     /// <summary>IFF_UP: someone wants it used.</summary>
@@ -26,10 +28,15 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
     /// <summary>IFF_POINTOPOINT or IFF_NOARP: whatever is sent here goes to the one other end, so a route needs no gateway.</summary>
     public bool IsPointToPoint => (Flags & (0x10 | 0x80)) != 0;
 
+    /// <returns>
+    /// Null for a message that is about something else than the interface itself. A bridge tells of its ports so (AF_BRIDGE), without their kind, and of
+    /// a port's leaving as of a deletion.
+    /// </returns>
     /// <exception cref="NetlinkFormatException">The payload is shorter than it says.</exception>
-    public static LinkMessage Read(ReadOnlySpan<byte> payload)
+    public static LinkMessage? Read(ReadOnlySpan<byte> payload)
     {
         if (payload.Length < FixedLength) throw new NetlinkFormatException($"A link message has {payload.Length} bytes, not {FixedLength}.");
+        if (payload[0] != EveryFamily) return null;
         string name = "";
         string? kind = null;
         var attributes = payload[FixedLength..];
@@ -49,7 +56,7 @@ public readonly record struct LinkMessage(int Index, int HardwareType, uint Flag
             }
         }
 
-        return new(
+        return new LinkMessage(
             MemoryMarshal.Read<int>(payload[4..]),
             MemoryMarshal.Read<ushort>(payload[2..]),
             MemoryMarshal.Read<uint>(payload[8..]),

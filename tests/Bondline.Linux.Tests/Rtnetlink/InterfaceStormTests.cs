@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Xunit;
@@ -13,7 +12,7 @@ public sealed class InterfaceStormTests : IDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly NetworkNamespace _space = NetworkNamespace.Create($"storm-{Environment.ProcessId}");
+    private readonly KernelSpace _space = new("storm");
     private int _opened;
 
     [Fact]
@@ -24,13 +23,13 @@ public sealed class InterfaceStormTests : IDisposable
             File.WriteAllText("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1"); // its addresses would go on changing by themselves
             return true;
         });
-        await ChangeAsync(Enumerable.Range(1, Links).SelectMany(link => (string[])[$"link add d{link} type veth peer name e{link}", $"addr add 10.0.{link}.1/24 dev d{link}", $"link set d{link} up"]));
+        await _space.ChangeAsync(Enumerable.Range(1, Links).SelectMany(link => (string[])[$"link add d{link} type veth peer name e{link}", $"addr add 10.0.{link}.1/24 dev d{link}", $"link set d{link} up"]));
         using var monitor = _space.Run(() => new InterfaceMonitor(Open));
         var next = monitor.NextAsync(CancellationToken.None).AsTask();
         var seen = "";
         for (var storm = 1; storm <= Storms; storm++)
         {
-            var storming = ChangeAsync(Storm(storm));
+            var storming = _space.ChangeAsync(Storm(storm));
             while (!storming.IsCompleted || seen != await FreshAsync())
             {
                 if (storming.IsCompleted) await next.WaitAsync(Patience);
@@ -46,7 +45,7 @@ public sealed class InterfaceStormTests : IDisposable
         Assert.True(_opened > 1, "Nothing overflowed: the buffer is not small enough for this kernel.");
     }
 
-    public void Dispose() => _space.Delete();
+    public void Dispose() => _space.Dispose();
 
     private System.Net.Sockets.Socket Open() => _space.Run(() =>
     {
@@ -66,16 +65,6 @@ public sealed class InterfaceStormTests : IDisposable
 
         yield return $"link set d{Links - storm} down";
         yield return $"link del d{storm}";
-    }
-
-    private async Task ChangeAsync(IEnumerable<string> lines)
-    {
-        using var ip = Process.Start(new ProcessStartInfo("ip", ["-n", _space.Name, "-batch", "-"]) { RedirectStandardInput = true, RedirectStandardError = true })!;
-        foreach (var line in lines) await ip.StandardInput.WriteLineAsync(line);
-        ip.StandardInput.Close();
-        var said = await ip.StandardError.ReadToEndAsync();
-        await ip.WaitForExitAsync();
-        Assert.True(ip.ExitCode == 0, said);
     }
 
     private async Task<string> FreshAsync()

@@ -15,6 +15,10 @@ public sealed class RtnetlinkTests
     // RTM_NEWLINK, cut down to name, master and kind: a veth that is a port of a bridge.
     private const string Link = "44000000100000000000000000000000000001000500000043100100000000000a000300766574683100000008000a000300000010001200090001007665746800000000";
 
+    // The same of AF_BRIDGE, as the port joined (cut down to name and master) and as it left.
+    private const string PortJoined = "34000000100000000000000000000000070001000500000043100100000000000a000300766574683100000008000a0003000000";
+    private const string PortLeft = "58000000110000000000000000000000070001000500000043100100000000000a000300766574683100000008000a000300000008000400dc05000005001000060000000a000100aad39cba0d3100000800050002000000";
+
     [Fact]
     public void An_address_is_read_from_the_kernels_bytes()
     {
@@ -41,12 +45,23 @@ public sealed class RtnetlinkTests
     [Fact]
     public void A_link_is_read_with_its_kind()
     {
-        var link = LinkMessage.Read(Message(Link, NetlinkType.NewLink));
+        var link = LinkMessage.Read(Message(Link, NetlinkType.NewLink))!.Value;
         Assert.Equal(5, link.Index);
         Assert.Equal("veth1", link.Name);
         Assert.Equal("veth", link.Kind);
         Assert.True(link.IsUp);
         Assert.True(link.HasCarrier);
+    }
+
+    [Theory]
+    [InlineData(PortJoined)]
+    [InlineData(PortLeft)]
+    public void What_a_bridge_says_of_a_port_changes_no_link(string hex)
+    {
+        var table = new InterfaceTable();
+        Assert.Equal(TableChange.Link, Apply(table, Link));
+        Assert.Equal(TableChange.None, Apply(table, hex));
+        Assert.Equal("veth", Assert.Single(table.Snapshot()).Link.Kind);
     }
 
     [Theory]
@@ -135,6 +150,13 @@ public sealed class RtnetlinkTests
         var route = RouteQuery.Find(IPAddress.Loopback)!;
         Assert.Equal(RouteType.Local, route.Type);
         Assert.NotEmpty(route.Interfaces);
+    }
+
+    private static TableChange Apply(InterfaceTable table, string hex)
+    {
+        ReadOnlySpan<byte> datagram = Convert.FromHexString(hex);
+        Assert.True(NetlinkMessage.TryRead(ref datagram, out var message));
+        return table.Apply(message);
     }
 
     private static byte[] Message(string hex, NetlinkType type)
