@@ -37,6 +37,9 @@ public readonly ref struct NetlinkMessage
 
     public ReadOnlySpan<byte> Payload { get; private init; }
 
+    /// <summary>One of the messages of an answer, and not news: NLM_F_MULTI.</summary>
+    public bool IsPartOfAnswer => (Flags & 0x2) != 0;
+
     /// <summary>Part of a dump that changed while it was read: NLM_F_DUMP_INTR.</summary>
     public bool IsDumpInterrupted => (Flags & 0x10) != 0;
 

@@ -22,6 +22,7 @@ public sealed class InterfaceMonitor : IDisposable
     private Socket _socket;
     private uint _sequence;
     private bool _isAsked, _isInterrupted;
+    private bool _areRoutesStale; // by what happened since they were asked for
     private int _failures; // since everything was known
 
     /// <remarks>It follows the network namespace of this process, in which the calling thread must be.</remarks>
@@ -58,6 +59,7 @@ public sealed class InterfaceMonitor : IDisposable
                 continue;
             }
 
+            var wasAsked = _isAsked;
             bool changed;
             try
             {
@@ -69,8 +71,8 @@ public sealed class InterfaceMonitor : IDisposable
                 continue;
             }
 
-            // While links or addresses are being dumped the picture has holes; while routes are, the old ones are gone but a link's loss is worth telling.
-            if (_dumps.Count > 0) continue;
+            // While a dump is being read the picture has holes. Routes that became stale meanwhile are told all the same, or changes without end would never be.
+            if (_dumps.Count > 0 || (_areRoutesStale && !wasAsked)) continue;
             _failures = 0;
             if (changed) return _table.Snapshot();
         }
@@ -99,8 +101,14 @@ public sealed class InterfaceMonitor : IDisposable
 
     private void Ask()
     {
+        if (_dumps.Count == 0 && _areRoutesStale) _dumps.Enqueue(NetlinkType.GetRoute);
         if (_isAsked || !_dumps.TryPeek(out var dump)) return;
-        if (dump == NetlinkType.GetRoute) _table.ClearRoutes();
+        if (dump == NetlinkType.GetRoute)
+        {
+            _table.ClearRoutes();
+            _areRoutesStale = false;
+        }
+
         Span<byte> request = stackalloc byte[64];
         Span<byte> fixedPart = stackalloc byte[LinkMessage.FixedLength]; // the longest of the three; zeros: every family
         fixedPart.Clear();
@@ -141,7 +149,7 @@ public sealed class InterfaceMonitor : IDisposable
                     var change = _table.Apply(message);
                     changed |= change != TableChange.None;
                     // IPv4 routes go without a word when their link or address does.
-                    if (change is TableChange.Link or TableChange.Address && _dumps.Count == 0) _dumps.Enqueue(NetlinkType.GetRoute);
+                    _areRoutesStale |= change is TableChange.Link or TableChange.Address or TableChange.UnclearRoute;
                     break;
             }
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Bondline.Linux;
 
@@ -52,13 +53,20 @@ public sealed class InterfaceTable
                 return _addresses.Remove((address.InterfaceIndex, address.Address, address.PrefixLength)) ? TableChange.Address : TableChange.None;
 
             case NetlinkType.NewRoute when RouteMessage.Read(message.Payload) is { IsCloned: false } route:
-                if ((message.Flags & ReplaceFlag) != 0) _routes.RemoveAll(other => IsSamePlace(other, route));
+                var isReplacing = (message.Flags & ReplaceFlag) != 0;
+                if (!message.IsPartOfAnswer && IsIPv6(route) && (isReplacing || route.NextHops.Count > 1)) return TableChange.UnclearRoute;
+                if (isReplacing)
+                {
+                    // It took the place of one.
+                    if (_routes.RemoveAll(other => IsSamePlace(other, route)) > 1) return TableChange.UnclearRoute;
+                }
                 else if (_routes.Exists(other => IsSame(other, route))) return TableChange.None;
                 if (_routes.Count < MaxRoutes) _routes.Add(route);
                 return TableChange.Route;
 
             case NetlinkType.DeleteRoute when RouteMessage.Read(message.Payload) is { IsCloned: false } route:
-                return _routes.RemoveAll(other => IsSame(other, route)) > 0 ? TableChange.Route : TableChange.None;
+                if (_routes.RemoveAll(other => IsSame(other, route)) > 0) return TableChange.Route;
+                return IsIPv6(route) ? TableChange.UnclearRoute : TableChange.None;
 
             default:
                 return TableChange.None;
@@ -74,6 +82,8 @@ public sealed class InterfaceTable
             [.. _routes.Where(route => route.Interfaces.Contains(link.Index))])),
     ];
 
+    private static bool IsIPv6(RouteMessage route) => route.Destination.AddressFamily == AddressFamily.InterNetworkV6;
+
     private static bool IsSamePlace(RouteMessage a, RouteMessage b) =>
         a.PrefixLength == b.PrefixLength && a.Table == b.Table && a.Metric == b.Metric && a.Destination.Equals(b.Destination);
 
@@ -87,4 +97,11 @@ public enum TableChange
     Link,
     Address,
     Route,
+
+    /// <summary>Routes changed, and the message does not tell which are left: they are to be asked for. The table is as it was, or lacks some.</summary>
+    /// <remarks>
+    /// IPv6 makes one route of those to one place with gateways and one metric. The event of a further one has all the gateways, that of a deletion one
+    /// alone, and what another one replaces depends on what it has.
+    /// </remarks>
+    UnclearRoute,
 }

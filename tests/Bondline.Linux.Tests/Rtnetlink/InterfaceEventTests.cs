@@ -21,18 +21,55 @@ public sealed class InterfaceEventTests : IDisposable
         await _space.ChangeAsync(["link set port nomaster", "link add name left type veth"]);
         await SeeAsync("left");
 
-        async Task SeeAsync(string name)
+        Task SeeAsync(string name) => UntilAsync(monitor, $"a link {name}", picture =>
         {
-            using var late = new CancellationTokenSource(Patience);
-            IReadOnlyList<NetworkInterfaceState> picture;
-            do
-            {
-                picture = await monitor.NextAsync(late.Token);
-                Assert.Equal("veth", Assert.Single(picture, state => state.Link.Name == "port").Link.Kind);
-            }
-            while (picture.All(state => state.Link.Name != name));
+            Assert.Equal("veth", Assert.Single(picture, state => state.Link.Name == "port").Link.Kind);
+            return picture.Any(state => state.Link.Name == name);
+        });
+    }
+
+    [Fact]
+    public async Task The_ways_that_an_IPv6_route_leads_are_known_as_they_come_and_go()
+    {
+        // Without link-local addresses, whose coming would have everything asked for again.
+        await _space.ChangeAsync([.. ((string[])["a", "b"]).SelectMany(name => (string[])[
+            $"link add name {name} type veth peer name {name}2", $"link set dev {name} addrgenmode none", $"link set dev {name}2 addrgenmode none", $"link set dev {name} up", $"link set dev {name}2 up"])]);
+        await _space.ChangeAsync([
+            "addr add 2001:db8:1::2/64 dev a nodad", "addr add 2001:db8:2::2/64 dev b nodad", "route add default via 2001:db8:1::1 metric 100",
+        ]);
+        using var monitor = _space.Run(() => new InterfaceMonitor());
+        await SeeAsync("a 2001:db8:1::1");
+        await DoAsync("append default via 2001:db8:2::1 metric 100", "a 2001:db8:1::1, b 2001:db8:2::1");
+        await DoAsync("del default via 2001:db8:1::1 metric 100", "b 2001:db8:2::1");
+        await DoAsync("append default via 2001:db8:1::1 metric 100", "a 2001:db8:1::1, b 2001:db8:2::1");
+        await DoAsync("replace default via 2001:db8:1::9 metric 100", "a 2001:db8:1::9");
+        await DoAsync("append default via 2001:db8:2::1 metric 100", "a 2001:db8:1::9, b 2001:db8:2::1");
+        await DoAsync("del ::/0", "");
+
+        async Task DoAsync(string change, string expected)
+        {
+            await _space.ChangeAsync([$"route {change}"]);
+            await SeeAsync(expected);
         }
+
+        Task SeeAsync(string expected) => UntilAsync(monitor, expected, picture => expected == string.Join(", ", picture.SelectMany(state => state.Routes
+            .Where(route => route.IsDefault)
+            .SelectMany(route => route.NextHops.Where(hop => hop.Interface == state.Link.Index))
+            .Select(hop => $"{state.Link.Name} {hop.Gateway}"))));
     }
 
     public void Dispose() => _space.Dispose();
+
+    private static async Task UntilAsync(InterfaceMonitor monitor, string what, Func<IReadOnlyList<NetworkInterfaceState>, bool> isSeen)
+    {
+        using var late = new CancellationTokenSource(Patience);
+        try
+        {
+            while (!isSeen(await monitor.NextAsync(late.Token))) { }
+        }
+        catch (OperationCanceledException)
+        {
+            Assert.Fail($"This was not seen: {what}.");
+        }
+    }
 }

@@ -58,6 +58,30 @@ public sealed class InterfaceMonitorTests : IDisposable
     }
 
     [Fact]
+    public async Task Routes_are_asked_for_again_where_an_event_does_not_tell_them()
+    {
+        _kernel.Answers.Enqueue(FakeKernel.Whole);
+        _kernel.Answers.Enqueue(FakeKernel.Whole);
+        _kernel.Answers.Enqueue(_ => [FakeKernel.Done(), FakeKernel.Message(NetlinkType.DeleteRoute, 0, FakeKernel.Route6)]);
+        using var monitor = new InterfaceMonitor(_kernel.Open);
+        await NextAsync(monitor);
+        await NextAsync(monitor);
+        Assert.Equal([NetlinkType.GetLink, NetlinkType.GetAddress, NetlinkType.GetRoute, NetlinkType.GetRoute], _kernel.Asked);
+    }
+
+    [Fact]
+    public async Task Routes_are_asked_for_again_if_a_link_changed_while_they_were_read()
+    {
+        _kernel.Answers.Enqueue(FakeKernel.Whole);
+        _kernel.Answers.Enqueue(FakeKernel.Whole);
+        _kernel.Answers.Enqueue(_ => [FakeKernel.Message(NetlinkType.DeleteLink, 0, FakeKernel.Loopback), FakeKernel.Done()]);
+        using var monitor = new InterfaceMonitor(_kernel.Open);
+        Assert.Empty(await NextAsync(monitor));
+        await NextAsync(monitor);
+        Assert.Equal([NetlinkType.GetLink, NetlinkType.GetAddress, NetlinkType.GetRoute, NetlinkType.GetRoute], _kernel.Asked);
+    }
+
+    [Fact]
     public async Task After_what_cannot_be_read_everything_is_asked_on_another_socket()
     {
         _kernel.Answers.Enqueue(type => [FakeKernel.Whole(type)[0][..^1]]);
@@ -142,6 +166,9 @@ public sealed class InterfaceMonitorTests : IDisposable
 
         // ARPHRD_LOOPBACK, interface 1, IFF_UP | IFF_LOOPBACK; IFLA_IFNAME "lo"
         public static byte[] Loopback => Convert.FromHexString("0000040301000000090000000000000007000300" + "6C6F0000");
+
+        // default of IPv6 in table main through interface 1
+        public static byte[] Route6 => Convert.FromHexString("0A000000FE030001000000000800040001000000");
 
         private async Task AnswerAsync(Socket kernel)
         {
