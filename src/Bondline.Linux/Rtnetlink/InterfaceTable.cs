@@ -1,21 +1,21 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace Bondline.Linux;
 
 /// <summary>One network interface with everything that leads through it.</summary>
+/// <param name="Link">The interface itself.</param>
+/// <param name="Addresses">All of its addresses.</param>
+/// <param name="Routes">All default routes, and of other unicast ones as many as there was room for.</param>
 public sealed record NetworkInterfaceState(LinkMessage Link, IReadOnlyList<AddressMessage> Addresses, IReadOnlyList<RouteMessage> Routes);
 
 /// <summary>The kernel's links, addresses and routes as rtnetlink told them so far. Bytes in, state out; not thread safe.</summary>
 public sealed class InterfaceTable
 {
-    // A machine with a full routing table must not cost us its memory; a relay's route is a default or narrow one of few.
-    private const int MaxRoutes = 4096;
     private const ushort ReplaceFlag = 0x100;
 
     private readonly Dictionary<int, LinkMessage> _links = [];
     private readonly Dictionary<(int Interface, IPAddress Address, int PrefixLength), AddressMessage> _addresses = [];
-    private readonly List<RouteMessage> _routes = [];
+    private readonly KnownRoutes _routes = new();
 
     /// <summary>Forgets everything, before a new dump.</summary>
     public void Clear()
@@ -53,20 +53,10 @@ public sealed class InterfaceTable
                 return _addresses.Remove((address.InterfaceIndex, address.Address, address.PrefixLength)) ? TableChange.Address : TableChange.None;
 
             case NetlinkType.NewRoute when RouteMessage.Read(message.Payload) is { IsCloned: false } route:
-                var isReplacing = (message.Flags & ReplaceFlag) != 0;
-                if (!message.IsPartOfAnswer && IsIPv6(route) && (isReplacing || route.NextHops.Count > 1)) return TableChange.UnclearRoute;
-                if (isReplacing)
-                {
-                    // It took the place of one.
-                    if (_routes.RemoveAll(other => IsSamePlace(other, route)) > 1) return TableChange.UnclearRoute;
-                }
-                else if (_routes.Exists(other => IsSame(other, route))) return TableChange.None;
-                if (_routes.Count < MaxRoutes) _routes.Add(route);
-                return TableChange.Route;
+                return _routes.Add(route, isNews: !message.IsPartOfAnswer, isReplacing: (message.Flags & ReplaceFlag) != 0);
 
             case NetlinkType.DeleteRoute when RouteMessage.Read(message.Payload) is { IsCloned: false } route:
-                if (_routes.RemoveAll(other => IsSame(other, route)) > 0) return TableChange.Route;
-                return IsIPv6(route) ? TableChange.UnclearRoute : TableChange.None;
+                return _routes.Remove(route);
 
             default:
                 return TableChange.None;
@@ -74,20 +64,12 @@ public sealed class InterfaceTable
     }
 
     /// <summary>Every interface, by index.</summary>
-    public IReadOnlyList<NetworkInterfaceState> Snapshot() =>
-    [
-        .. _links.Values.OrderBy(link => link.Index).Select(link => new NetworkInterfaceState(
-            link,
-            [.. _addresses.Values.Where(address => address.InterfaceIndex == link.Index)],
-            [.. _routes.Where(route => route.Interfaces.Contains(link.Index))])),
-    ];
-
-    private static bool IsIPv6(RouteMessage route) => route.Destination.AddressFamily == AddressFamily.InterNetworkV6;
-
-    private static bool IsSamePlace(RouteMessage a, RouteMessage b) =>
-        a.PrefixLength == b.PrefixLength && a.Table == b.Table && a.Metric == b.Metric && a.Destination.Equals(b.Destination);
-
-    private static bool IsSame(RouteMessage a, RouteMessage b) => IsSamePlace(a, b) && a.Type == b.Type && a.NextHops.SequenceEqual(b.NextHops);
+    public IReadOnlyList<NetworkInterfaceState> Snapshot()
+    {
+        var addresses = _addresses.Values.ToLookup(address => address.InterfaceIndex);
+        var routes = _routes.ByInterface();
+        return [.. _links.Values.OrderBy(link => link.Index).Select(link => new NetworkInterfaceState(link, [.. addresses[link.Index]], [.. routes[link.Index]]))];
+    }
 }
 
 /// <summary>What a message changed in an <see cref="InterfaceTable"/>.</summary>

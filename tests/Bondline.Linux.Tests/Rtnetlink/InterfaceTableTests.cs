@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Net;
 using Xunit;
 
 namespace Bondline.Linux.Tests.Rtnetlink;
@@ -23,6 +25,9 @@ public sealed class InterfaceTableTests
     // Of the two: ip -6 route replace default via 2001:db8:1::9 dev 3 metric 100
     private const string Replaced =
         "7400000018000001e8710c6b500000000a000000fe0300010000000008000f00fe000000080006006400000014000500" + "20010db8000100000000000000000009" + "0800040003000000" + Rest;
+
+    // NLM_F_CREATE | NLM_F_EXCL; NLM_F_REPLACE
+    private static readonly (NetlinkType, int) NewRoute = (NetlinkType.NewRoute, 0x600), ReplacingRoute = (NetlinkType.NewRoute, 0x100), DeleteRoute = (NetlinkType.DeleteRoute, 0);
 
     private readonly InterfaceTable _table = new();
 
@@ -56,10 +61,55 @@ public sealed class InterfaceTableTests
         Assert.Equal(TableChange.UnclearRoute, Apply(hex));
     }
 
+    [Fact]
+    public void A_default_route_is_known_however_many_others_there_are()
+    {
+        foreach (var number in Enumerable.Range(0, KnownRoutes.MaxNarrow)) Assert.Equal(TableChange.Route, Apply(NewRoute, Narrow(number)));
+        Assert.Equal(TableChange.None, Apply(NewRoute, Narrow(KnownRoutes.MaxNarrow))); // no room
+        Assert.Equal(TableChange.Route, Apply(NewRoute, new(IPAddress.Any, 0, RouteMessage.MainTable, RouteType.Unicast, [new(5, null)], 0, IsCloned: false)));
+        Assert.Equal([5], InterfacesWithDefault());
+        Assert.Equal(KnownRoutes.MaxNarrow, RoutesOf(3).Count);
+
+        Assert.Equal(TableChange.None, Apply(DeleteRoute, Narrow(KnownRoutes.MaxNarrow)));
+        Assert.Equal(TableChange.Route, Apply(DeleteRoute, Narrow(0)));
+        Assert.Equal(TableChange.Route, Apply(NewRoute, Narrow(KnownRoutes.MaxNarrow)));
+    }
+
+    [Theory]
+    [InlineData(RouteType.Local)]
+    [InlineData(RouteType.Broadcast)]
+    [InlineData(RouteType.Multicast)]
+    public void A_route_that_leads_to_no_other_machine_takes_no_room(RouteType type) => Assert.Equal(TableChange.None, Apply(NewRoute, Narrow(0) with { Type = type }));
+
+    [Fact]
+    public void A_route_takes_the_place_of_another_one()
+    {
+        Assert.Equal(TableChange.Route, Apply(NewRoute, Narrow(1)));
+        Assert.Equal(TableChange.Route, Apply(ReplacingRoute, new(Narrow(1).Destination, 32, 100, RouteType.Unicast, [new(5, null)], 0, IsCloned: false)));
+        Assert.Empty(RoutesOf(3));
+        Assert.Single(RoutesOf(5));
+        Assert.Equal(TableChange.Route, Apply(ReplacingRoute, Narrow(1) with { Type = RouteType.Local }));
+        Assert.Empty(RoutesOf(5));
+    }
+
+    // In a table of somebody's rules, which the kernel lists before the main one.
+    private static RouteMessage Narrow(int number) => new(new IPAddress([10, 0, (byte)(number >> 8), (byte)number]), 32, 100, RouteType.Unicast, [new(3, null)], 0, IsCloned: false);
+
+    private IReadOnlyList<RouteMessage> RoutesOf(int index) => _table.Snapshot().Single(state => state.Link.Index == index).Routes;
+
     private IEnumerable<int> InterfacesWithDefault() => _table.Snapshot().Where(state => state.Routes.Any(route => route.IsDefault)).Select(state => state.Link.Index);
 
     /// <summary>The same as a part of a dump.</summary>
     private static string Answer(string hex) => hex[..12] + "0200" + hex[16..];
+
+    /// <summary>As the kernel tells of a route: its request to the kernel has the same parts.</summary>
+    private TableChange Apply((NetlinkType Type, int Flags) kind, RouteMessage route)
+    {
+        var buffer = new byte[128];
+        var length = route.WriteChange(buffer, sequence: 0, isDeletion: kind.Type == NetlinkType.DeleteRoute);
+        BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(6), (ushort)kind.Flags);
+        return Apply(Convert.ToHexString(buffer.AsSpan(0, length)));
+    }
 
     private TableChange Apply(string hex)
     {
