@@ -35,6 +35,7 @@ internal sealed class MultipathProgram(CommandHost host)
             case ProgramSearch.NotRunnable: throw NotRunnable(program, "it is not a file that may be run");
         }
         if (OwnName is not null) arguments = [Encoding.UTF8.GetBytes(OwnName), .. arguments.Skip(1)];
+        using var relay = IsReported ? new SignalRelay() : null; // before anything starts threads
         InheritedState.RestoreLimits();
         var before = IsReported ? MultipathCounters.Read() : null;
         string? obstacle = null;
@@ -42,7 +43,7 @@ internal sealed class MultipathProgram(CommandHost host)
         using var watch = isAnswered ? null : TryWatch(path, out obstacle);
         if (isAnswered && IsReported) Say($"bondline run: {program} is {Answered}.");
         if (obstacle is not null) Say($"warning: {program} runs with plain TCP: {obstacle}");
-        return IsReported ? Accompany(program, path, arguments, watch, isAnswered ? $"it is {Answered}" : obstacle, before) : throw NotStarted(program, OnThread(watch, () => NativeProgram.Become(path, arguments, IgnoresBrokenPipe)));
+        return relay is not null ? Accompany(program, path, arguments, relay, watch, isAnswered ? $"it is {Answered}" : obstacle, before) : throw NotStarted(program, OnThread(watch, () => NativeProgram.Become(path, arguments, IgnoresBrokenPipe)));
     }
 
     private SocketWatch? TryWatch(byte[] path, out string? obstacle)
@@ -58,19 +59,16 @@ internal sealed class MultipathProgram(CommandHost host)
         }
     }
 
-    private int Accompany(string program, byte[] path, IReadOnlyList<byte[]> arguments, SocketWatch? watch, string? obstacle, MultipathCounters? before)
+    private int Accompany(string program, byte[] path, IReadOnlyList<byte[]> arguments, SignalRelay relay, SocketWatch? watch, string? obstacle, MultipathCounters? before)
     {
-        ProgramEnd end;
         ChildProcess.Expect();
-        using (var relay = new SignalRelay())
-        {
-            var process = 0;
-            var error = OnThread(watch, () => NativeProgram.TryStart(path, arguments, IgnoresBrokenPipe, out process));
-            if (error != 0) throw NotStarted(program, error);
-            relay.PassTo(process);
-            InheritedState.LetGo();
-            end = ChildProcess.Wait(process);
-        }
+        var process = 0;
+        var error = OnThread(watch, () => NativeProgram.TryStart(path, arguments, IgnoresBrokenPipe, relay.Blocked, out process));
+        if (error != 0) throw NotStarted(program, error);
+        relay.PassTo(process);
+        InheritedState.LetGo();
+        var end = ChildProcess.Wait(process);
+        relay.Dispose();
         // An obstacle was said at the start; but whoever reads objects waits for this one.
         if (watch is not null || IsJson) Say(new ProgramReport(IsJson).Write(Path.GetFileName(program), end.ExitCode, watch?.Counts(), Since(before), obstacle));
         if (end.Signal != 0) ChildProcess.EndBy(end.Signal);

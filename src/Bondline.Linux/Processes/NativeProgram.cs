@@ -7,7 +7,7 @@ namespace Bondline.Linux;
 /// <remarks>.NET's own Process gives them pipes or its own idea of standard input, and moves signals about.</remarks>
 public static unsafe partial class NativeProgram
 {
-    private const int SetSignalDefaults = 4; // POSIX_SPAWN_SETSIGDEF
+    private const int SetSignalDefaults = 4, SetSignalMask = 8; // POSIX_SPAWN_SETSIGDEF, POSIX_SPAWN_SETSIGMASK
     private const int AttributesLength = 1024, ActionsLength = 512, SignalSetLength = 128; // more than any C library takes
     private const int BrokenPipe = 13; // SIGPIPE
     private const int NotExecutable = 8; // ENOEXEC
@@ -19,12 +19,13 @@ public static unsafe partial class NativeProgram
     /// <param name="path">Its file.</param>
     /// <param name="arguments">The first is its own name.</param>
     /// <param name="ignoresBrokenPipe">SIGPIPE is ignored there, as .NET has it here, and not as usual.</param>
+    /// <param name="blocked">The signals it starts with as blocked, as <see cref="SignalRelay.Blocked"/> gives them.</param>
     /// <param name="process">The child's id; to be waited for by <see cref="ChildProcess"/>.</param>
     /// <returns>0, or errno.</returns>
-    public static int TryStart(byte[] path, IReadOnlyList<byte[]> arguments, bool ignoresBrokenPipe, out int process)
+    public static int TryStart(byte[] path, IReadOnlyList<byte[]> arguments, bool ignoresBrokenPipe, ReadOnlySpan<byte> blocked, out int process)
     {
-        var error = TrySpawn(path, arguments, ignoresBrokenPipe, out process);
-        return error == NotExecutable ? TrySpawn(Shell, InShell(path, arguments), ignoresBrokenPipe, out process) : error;
+        var error = TrySpawn(path, arguments, ignoresBrokenPipe, blocked, out process);
+        return error == NotExecutable ? TrySpawn(Shell, InShell(path, arguments), ignoresBrokenPipe, blocked, out process) : error;
     }
 
     /// <summary>Starts a program that has nothing of this process's but some descriptors, under the same numbers: not even standard streams.</summary>
@@ -78,7 +79,7 @@ public static unsafe partial class NativeProgram
         return Marshal.GetLastPInvokeError();
     }
 
-    private static int TrySpawn(byte[] path, IReadOnlyList<byte[]> arguments, bool ignoresBrokenPipe, out int process)
+    private static int TrySpawn(byte[] path, IReadOnlyList<byte[]> arguments, bool ignoresBrokenPipe, ReadOnlySpan<byte> blocked, out int process)
     {
         using var strings = new NativeStrings([path, .. arguments]);
         byte* attributes = stackalloc byte[AttributesLength];
@@ -90,8 +91,9 @@ public static unsafe partial class NativeProgram
             // 32 to 34 belong to C libraries, which would have them ignored there.
             foreach (var number in ignoresBrokenPipe ? (ReadOnlySpan<int>)[32, 33, 34] : [BrokenPipe, 32, 33, 34])
                 signals[(number - 1) / 8] |= (byte)(1 << ((number - 1) % 8)); // sigset_t: the first signal in the lowest bit
-            _ = posix_spawnattr_setflags(attributes, SetSignalDefaults);
+            _ = posix_spawnattr_setflags(attributes, (short)(blocked.IsEmpty ? SetSignalDefaults : SetSignalDefaults | SetSignalMask));
             _ = posix_spawnattr_setsigdefault(attributes, signals);
+            if (!blocked.IsEmpty) _ = posix_spawnattr_setsigmask(attributes, blocked);
             return posix_spawn(out process, strings.Pointers[0], null, attributes, strings.Pointers + 1, Environment);
         }
         finally
@@ -134,6 +136,9 @@ public static unsafe partial class NativeProgram
 
     [LibraryImport("libc")]
     private static partial int posix_spawnattr_setsigdefault(void* attributes, void* signals);
+
+    [LibraryImport("libc")]
+    private static partial int posix_spawnattr_setsigmask(void* attributes, ReadOnlySpan<byte> signals);
 
     [LibraryImport("libc")]
     private static partial int posix_spawn_file_actions_init(void* actions);

@@ -128,6 +128,16 @@ public sealed class RunTransparencyTests(RunWorld world) : IClassFixture<RunWorl
     }
 
     [Fact]
+    public async Task What_a_program_sends_in_the_foreground_of_a_terminal_is_not_taken_for_a_key()
+    {
+        var terminal = _terminal = await TmuxTerminal.StartAsync(100, 30);
+        var script = world.InFolder("trap.sh");
+        await File.WriteAllTextAsync(script, "trap 'echo quit' QUIT; trap 'echo interrupted; exit 3' INT; echo ready; while true; do sleep 0.05; done\n");
+        await terminal.TypeAsync($"ip netns exec {world.Inside} /usr/bin/python3 {world.Sample("send.py")} {world.Bondline} run -- bash {script}");
+        await terminal.WaitForAsync(screen => screen.Contains("interrupted 3", StringComparison.Ordinal), "what the program answered to SIGQUIT and SIGINT");
+    }
+
+    [Fact]
     public async Task A_program_that_stops_itself_is_a_stopped_job()
     {
         var terminal = _terminal = await TmuxTerminal.StartAsync(100, 30);
