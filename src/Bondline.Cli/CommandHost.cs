@@ -27,11 +27,28 @@ internal sealed record CommandHost
     /// <summary>The machine whose kernel MPTCP is set up.</summary>
     public required Func<IMultipathSystem> Multipath { get; init; }
 
+    /// <summary>Calls back once nobody reads <see cref="Output"/> any more, if that is noticed at all.</summary>
+    public Action<Action> WhenReaderIsGone { get; init; } = _ => { };
+
     /// <summary>Ends long-running commands: the first signal drains, the second ends at once.</summary>
     public required StopSignals Stop { get; init; }
 
+    /// <summary>For a command that only shows what happens: the signals end it, and so does its reader by leaving (<c>| head</c>).</summary>
+    public void ShowUntilStopped()
+    {
+        Stop.Listen();
+        WhenReaderIsGone(() =>
+        {
+            if (!Stop.Drain.IsCancellationRequested) Stop.Raise(); // Ctrl-C ends both of them, and is one signal
+        });
+    }
+
     public static CommandHost System() => new()
     {
+        WhenReaderIsGone = action =>
+        {
+            if (OperatingSystem.IsLinux()) StandardStream.Output.WhenReaderIsGone(action);
+        },
         Output = Writer(OperatingSystem.IsLinux() ? StandardStream.Output : Console.OpenStandardOutput()),
         OutputFailure = () => OperatingSystem.IsLinux() ? StandardStream.Output.Failure : null,
         Error = Writer(OperatingSystem.IsLinux() ? StandardStream.Error : Console.OpenStandardError()),

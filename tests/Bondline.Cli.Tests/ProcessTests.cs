@@ -43,6 +43,16 @@ public sealed class ProcessTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData("stats --watch")]
+    [InlineData("stats --watch --json")]
+    [InlineData("connections --watch")]
+    public Task What_only_shows_things_ends_when_nobody_reads_them_any_more(string command) => EndsWithItsReaderAsync(command);
+
+    [Fact]
+    [Trait("Mode", "normal")] // root's
+    public Task What_waits_for_events_ends_when_nobody_reads_them_any_more() => EndsWithItsReaderAsync("monitor --json");
+
+    [Theory]
     [InlineData("INT")]
     [InlineData("TERM")]
     public async Task A_signal_ends_it_with_success(string signal)
@@ -141,5 +151,13 @@ public sealed class ProcessTests : IAsyncDisposable
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port.ToString(CultureInfo.InvariantCulture);
+    }
+
+    private async Task EndsWithItsReaderAsync(string command)
+    {
+        var start = new ProcessStartInfo("bash", ["-c", $"\"$0\" mptcp {command} | true; echo ${{PIPESTATUS[0]}}", Path.Combine(AppContext.BaseDirectory, "bondline")]) { RedirectStandardOutput = true };
+        var process = Process.Start(start)!;
+        _started.Add(process);
+        Assert.Equal("0\n", await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(20)));
     }
 }

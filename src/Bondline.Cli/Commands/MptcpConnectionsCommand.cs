@@ -27,7 +27,7 @@ internal static class MptcpConnectionsCommand
         Write(host, isJson, report, connections, isAgain: false);
         if (!isWatched) return;
 
-        host.Stop.Listen();
+        host.ShowUntilStopped();
         using var second = new PeriodicTimer(TimeSpan.FromSeconds(1));
         var isDrawn = host.MayDraw && !isJson && !Console.IsOutputRedirected;
         while (await second.WaitForNextTickAsync(host.Stop.Drain))

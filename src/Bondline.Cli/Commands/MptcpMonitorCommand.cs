@@ -16,7 +16,7 @@ internal static class MptcpMonitorCommand
 
     private static async Task RunAsync(CommandHost host, ParseResult line)
     {
-        host.Stop.Listen();
+        host.ShowUntilStopped();
         var isJson = line.GetValue(CommonOptions.Json);
         using var source = MultipathEventSource.Open();
         if (!isJson) MptcpCommand.NoteIfOff(host, line);

@@ -38,7 +38,7 @@ internal static class MptcpStatsCommand
         }
 
         if (!isWatched) return;
-        host.Stop.Listen();
+        host.ShowUntilStopped();
         await EverySecond.RunAsync(
             () =>
             {

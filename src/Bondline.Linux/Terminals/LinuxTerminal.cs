@@ -12,7 +12,7 @@ public sealed partial class LinuxTerminal
     private const uint Canonical = 0x2, Echo = 0x8; // ICANON, ECHO
     private const uint FlowControl = 0x400; // IXON
     private const ulong GetWindowSize = 0x5413; // TIOCGWINSZ
-    private const short ReadyToRead = 1, ReadyToWrite = 4; // POLLIN, POLLOUT
+    private const short ReadyToRead = 1, ReadyToWrite = 4, Failed = 8, HungUp = 16; // POLLIN, POLLOUT, POLLERR, POLLHUP
     private const int Interrupted = 4, Again = 11; // EINTR, EAGAIN
     private const int SignalStop = 19; // SIGSTOP
 
@@ -91,6 +91,16 @@ public sealed partial class LinuxTerminal
             }
         }
         return true;
+    }
+
+    /// <summary>Waits until the other end of what is written to is closed.</summary>
+    /// <returns>False if there is nothing to wait for: no such descriptor.</returns>
+    internal static bool WaitForClose(int descriptor)
+    {
+        var wait = new Waiting { Descriptor = descriptor }; // for nothing: failures come anyway
+        while (poll(ref wait, 1, -1) < 0)
+            if (Marshal.GetLastPInvokeError() != Interrupted) return false;
+        return (wait.Happened & (Failed | HungUp)) != 0;
     }
 
     /// <summary>Stops this process as Ctrl-Z does; returns when it goes on.</summary>

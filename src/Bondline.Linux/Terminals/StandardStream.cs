@@ -34,6 +34,14 @@ public sealed class StandardStream : Stream
         if (!LinuxTerminal.Write(_descriptor, buffer) && Marshal.GetLastPInvokeError() is not BrokenPipe and var error) _failure ??= Marshal.GetPInvokeErrorMessage(error);
     }
 
+    /// <summary>Calls back once nobody reads this any more: the other end of a pipe or a connection is closed, or the terminal. What is in no such thing is read for ever.</summary>
+    /// <remarks>On a thread that waits for that, if need be until this process ends. A write says it too late: the next one may be hours away.</remarks>
+    public void WhenReaderIsGone(Action action) => new Thread(() =>
+    {
+        if (LinuxTerminal.WaitForClose(_descriptor)) action();
+    })
+    { IsBackground = true, Name = "reader" }.Start();
+
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
 
     public override void Flush() { }
