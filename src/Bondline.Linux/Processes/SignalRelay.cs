@@ -4,9 +4,10 @@ namespace Bondline.Linux;
 
 /// <summary>Passes the signals of this process on to the program it stands in for.</summary>
 /// <remarks>A key of the terminal signals every process of the foreground group, the program too: that is not passed on, or it would come twice. What a program sends is.</remarks>
-public sealed unsafe partial class SignalRelay : IDisposable
+public sealed partial class SignalRelay : IDisposable
 {
-    private const int Ignore = 1;
+    private const int Ignore = 1; // SIG_IGN
+    private const int ActionLength = 256; // more than struct sigaction of any C library
     private const int ReadOnly = 0, NoControl = 0x100, CloseOnExec = 0x80000; // O_NOCTTY, O_CLOEXEC
 
     // SIGINT, QUIT.
@@ -17,6 +18,7 @@ public sealed unsafe partial class SignalRelay : IDisposable
 
     private readonly Lock _gate = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
+    private readonly Dictionary<int, byte[]> _ignored = []; // with the handlers that they get later
     private readonly BlockedSignals? _keys;
     private readonly List<int> _early = [];
     private int _program;
@@ -25,9 +27,10 @@ public sealed unsafe partial class SignalRelay : IDisposable
     /// <remarks>Call it before anything has started threads, or a signal that somebody sends while this process is in a terminal's foreground is taken for a key.</remarks>
     public SignalRelay()
     {
-        var ignored = Keys.Where(IsIgnored).ToArray();
-        _keys = BlockedSignals.TryBlock(Keys, (signal, isKey) => Pass(signal, isKey, isIgnored: ignored.Contains(signal))); // what is blocked comes, also if it is ignored
-        Register(Handled.Where(signal => !IsIgnored(signal)));
+        var ignored = Keys.Concat(Others).Where(IsIgnored).ToArray();
+        _keys = BlockedSignals.TryBlock(Keys, (signal, isKey) => Pass(signal, isKey, ignored.Contains(signal))); // what is blocked comes, also if it is ignored
+        int[] handled = _keys is null ? [.. Keys, .. Others] : Others;
+        Handle(handled, [.. handled.Intersect(ignored)]);
     }
 
     /// <summary>The signals that a program is to start with as blocked, as sigset_t; empty: those of the thread that starts it.</summary>
@@ -41,7 +44,7 @@ public sealed unsafe partial class SignalRelay : IDisposable
             _program = program;
             foreach (var signal in _early) ChildProcess.Signal(program, signal);
         }
-        Register(Handled.Where(IsIgnored)); // it may ignore them no more
+        foreach (var (signal, handler) in _ignored) _ = sigaction(signal, handler, null); // the program may ignore them no more
     }
 
     /// <summary>The program has ended: its id may be another's soon. To be called on the thread that made this.</summary>
@@ -52,14 +55,27 @@ public sealed unsafe partial class SignalRelay : IDisposable
         _keys?.Dispose();
     }
 
-    private void Register(IEnumerable<int> signals)
+    // .NET has no handler for what is ignored as it looks, and never looks again; at SIGINT and SIGQUIT it looks with the first handler of all. So for that
+    // moment they are not: any function will do that does nothing with a number, for what comes meanwhile.
+    private void Handle(IEnumerable<int> signals, IReadOnlyList<int> ignored)
     {
-        foreach (var signal in signals.ToArray())
-            _registrations.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
+        var nothing = NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "abs");
+        foreach (var number in ignored) _ = signal(number, nothing);
+        foreach (var number in signals)
+        {
+            _registrations.Add(PosixSignalRegistration.Create((PosixSignal)number, context =>
             {
                 context.Cancel = true;
-                Pass(signal, isKey: Keys.Contains(signal) && IsForeground(), isIgnored: false);
+                Pass(number, isKey: Keys.Contains(number) && IsForeground(), ignored.Contains(number));
             }));
+        }
+
+        foreach (var number in ignored)
+        {
+            var handler = new byte[ActionLength];
+            if (sigaction(number, null, handler) == 0) _ignored[number] = handler;
+            _ = signal(number, Ignore);
+        }
     }
 
     private void Pass(int signal, bool isKey, bool isIgnored)
@@ -70,9 +86,6 @@ public sealed unsafe partial class SignalRelay : IDisposable
             else if (_program == 0 && !isIgnored) _early.Add(signal); // whoever signalled it: the program has not seen it
         }
     }
-
-    /// <summary>What .NET's handlers are for, who do not tell a key from a program.</summary>
-    private IEnumerable<int> Handled => _keys is null ? [.. Keys, .. Others] : Others;
 
     private static bool IsForeground()
     {
@@ -85,13 +98,15 @@ public sealed unsafe partial class SignalRelay : IDisposable
 
     private static bool IsIgnored(int number)
     {
-        Span<byte> action = stackalloc byte[256]; // struct sigaction: the handler comes first
-        action.Clear();
-        return sigaction(number, null, action) == 0 && MemoryMarshal.Read<nint>(action) == Ignore;
+        var action = new byte[ActionLength];
+        return sigaction(number, null, action) == 0 && MemoryMarshal.Read<nint>(action) == Ignore; // the handler comes first
     }
 
     [LibraryImport("libc")]
-    private static partial int sigaction(int number, void* action, Span<byte> old);
+    private static partial int sigaction(int number, byte[]? action, byte[]? old);
+
+    [LibraryImport("libc")]
+    private static partial nint signal(int number, nint handler);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int open(string path, int flags);

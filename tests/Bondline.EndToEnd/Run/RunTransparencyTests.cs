@@ -82,6 +82,18 @@ public sealed class RunTransparencyTests(RunWorld world) : IClassFixture<RunWorl
     }
 
     [Fact]
+    public async Task Signals_that_were_ignored_at_the_start_reach_a_program_that_handles_them()
+    {
+        await using var process = LabProcess.Start(world.Inside, "bash", ["-c", $"trap '' HUP INT QUIT USR1 TERM; exec {world.Bondline} run -- /usr/bin/python3 {world.Sample("handle.py")}"]);
+        await process.WaitForLineAsync("ready", RunWorld.Limit);
+        foreach (var signal in (string[])["HUP", "INT", "QUIT", "USR1", "USR2", "TERM"])
+        {
+            await process.SignalAsync(signal);
+            await process.WaitForLineAsync(signal, RunWorld.Limit);
+        }
+    }
+
+    [Fact]
     public async Task In_bondlines_place_it_has_no_child_that_it_does_not_know()
     {
         var result = await world.RunAsync(["run", "--quiet", "--", "/usr/bin/python3", "-c", "import os\ntry: print(os.wait())\nexcept ChildProcessError: print('none')"]);
