@@ -16,10 +16,18 @@ public sealed partial class SocketAnswerer
     private readonly NotificationListener _listener;
     private readonly CallerContext _own = new(), _caller = new();
     private readonly bool _labelsMatter = CallerContext.LabelsMatter, _isOwnKnown;
+    private readonly Action _beforeLook;
 
     public SocketAnswerer(NotificationListener listener)
+        : this(listener, () => { })
     {
-        _listener = listener;
+    }
+
+    /// <param name="listener">Where the calls arrive.</param>
+    /// <param name="beforeLook">Comes before the look at each caller; for tests.</param>
+    internal SocketAnswerer(NotificationListener listener, Action beforeLook)
+    {
+        (_listener, _beforeLook) = (listener, beforeLook);
         _isOwnKnown = CallerContext.CanBeRead && _own.TryRead(Environment.ProcessId, _labelsMatter);
     }
 
@@ -56,7 +64,7 @@ public sealed partial class SocketAnswerer
 
     private void Answer(SocketRequest request)
     {
-        switch (Find(request, out var descriptor))
+        switch (TryFind(request, out var descriptor))
         {
             case Obstacle.None:
                 var error = _listener.TryInject(request, descriptor);
@@ -85,9 +93,23 @@ public sealed partial class SocketAnswerer
         _ => Counts with { Hidden = Counts.Hidden + 1 },
     };
 
+    private Obstacle TryFind(SocketRequest request, out int descriptor)
+    {
+        try
+        {
+            return Find(request, out descriptor);
+        }
+        catch (Exception) // no room for a thread, no memory, a bug: without an answerer nobody behind the filter would ever get a TCP socket again
+        {
+            descriptor = -1;
+            return Obstacle.Refused;
+        }
+    }
+
     private Obstacle Find(SocketRequest request, out int descriptor)
     {
         descriptor = -1;
+        _beforeLook();
         if (!_isOwnKnown || !_caller.TryRead(request.ThreadId, _labelsMatter)) return Obstacle.Hidden;
         _own.ReadControlGroup(Environment.ProcessId); // this process may be moved as well
         if (!_caller.IsInControlGroupOf(_own)) return Obstacle.OtherGroup;

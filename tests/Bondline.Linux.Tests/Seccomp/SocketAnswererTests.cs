@@ -9,6 +9,12 @@ public sealed class SocketAnswererTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
+    // .NET's own thread for sockets is started by the first one: on a test's thread it would be behind the filter, for good.
+    static SocketAnswererTests()
+    {
+        using var first = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    }
+
     [Fact]
     public async Task TCP_sockets_of_the_filtered_thread_are_MPTCP_and_all_others_as_ever()
     {
@@ -51,6 +57,30 @@ public sealed class SocketAnswererTests
         const int CloseOnExec = 0x80000;
         Assert.NotEqual(0, Convert.ToInt32(flags.Single(line => line.StartsWith("flags:", StringComparison.Ordinal)).Split('\t')[1], 8) & CloseOnExec); // .NET asks for it
         await answering.WaitAsync(Limit);
+    }
+
+    [Fact]
+    public async Task Whatever_goes_wrong_at_one_call_the_next_one_is_answered()
+    {
+        using var thread = FilteredThread.TryStart(out _);
+        using var listener = thread!.Listener;
+        var calls = 0;
+        var answerer = new SocketAnswerer(listener, () =>
+        {
+            if (++calls == 1) throw new OutOfMemoryException(); // as .NET says that there is no room for another thread
+        });
+        var answering = AnswerAsync(answerer);
+        var seen = Task.Run(() => thread.Finish(() => (MakesMultipath(), MakesMultipath())));
+        await (await Task.WhenAny(seen, answering)).WaitAsync(Limit); // an answerer that fails leaves the thread waiting
+        Assert.Equal((false, true), await seen.WaitAsync(Limit));
+        await answering.WaitAsync(Limit);
+        Assert.Equal(new AnswerCounts { Multipath = 1, Refused = 1 }, answerer.Counts);
+
+        static bool MakesMultipath()
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            return Protocol(socket) == 262; // IPPROTO_MPTCP
+        }
     }
 
     [Fact]
