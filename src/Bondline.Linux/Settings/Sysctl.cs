@@ -41,9 +41,9 @@ public sealed class Sysctl(string folder = "/proc/sys")
     private string PathOf(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        var parts = name.Split('.');
-        if (parts.Any(part => part.Length == 0 || part.Contains('\0', StringComparison.Ordinal) || part.Split('/') is var words && words.Any(word => word.Length == 0)))
-            throw new ArgumentException($"\"{name}\" is no name of a sysctl.", nameof(name));
-        return Path.Combine([folder, .. parts.Select(part => part.Replace('/', '.'))]);
+        string[] parts = [.. name.Split('.').Select(part => part.Replace('/', '.'))];
+        // An interface may be called "eth0." or "..x"; but no part may be a step to another folder.
+        if (parts.Any(part => part is "" or "." or ".." || part.Contains('\0', StringComparison.Ordinal))) throw new ArgumentException($"\"{name}\" is no name of a sysctl.", nameof(name));
+        return Path.Combine([folder, .. parts]);
     }
 }

@@ -31,11 +31,23 @@ public sealed class SysctlTests : IDisposable
     }
 
     [Theory]
+    [InlineData("eth0.")]
+    [InlineData(".x")]
+    [InlineData("a..b")]
+    [InlineData("...")]
+    public void An_interface_may_have_any_name_that_the_kernel_allows(string name)
+    {
+        var file = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, "net", "ipv4", "conf", name)).FullName, "rp_filter");
+        File.WriteAllText(file, "1\n");
+        Assert.Equal("1", new Sysctl(_folder).Read(Sysctl.OfInterface(name, "rp_filter")));
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("net..enabled")]
     [InlineData(".net")]
     [InlineData("net.ipv4.conf.//.rp_filter")]
-    [InlineData("net./etc")]
+    [InlineData("net.ipv4.conf./.rp_filter")]
     public void A_name_cannot_lead_elsewhere(string name) => Assert.Throws<ArgumentException>(() => new Sysctl(_folder).Read(name));
 
     [Fact]
