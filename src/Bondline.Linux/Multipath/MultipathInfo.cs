@@ -14,7 +14,7 @@ public readonly record struct MultipathInfo(uint Token, bool HasFallenBack, int 
     /// <summary>The bytes up to and including mptcpi_rcv_nxt, which every kernel has; Linux 6.18 has 96.</summary>
     public const int MinLength = 40;
 
-    private const int CountersLength = 84;
+    private const int CountersLength = 80, SubflowsInAllOffset = 80;
 
     /// <summary>Data sent again on another subflow, in pieces (Linux 6.5, as the numbers below).</summary>
     public long? Retransmits { get; init; }
@@ -29,7 +29,7 @@ public readonly record struct MultipathInfo(uint Token, bool HasFallenBack, int 
 
     public long? BytesAcked { get; init; }
 
-    /// <summary>Subflows now, the first one included if it still is there (Linux 6.9).</summary>
+    /// <summary>Subflows now, the first one included if it still is there (Linux 6.8).</summary>
     public int? SubflowsInAll { get; init; }
 
     //  | subflows (1) | announced (1) | accepted (1) | subflows max (1) | announced max (1) | accepted max (1) | padding (2) | flags (4) | token (4)
@@ -51,7 +51,7 @@ public readonly record struct MultipathInfo(uint Token, bool HasFallenBack, int 
                 BytesSent = Count(structure[56..]),
                 BytesReceived = Count(structure[64..]),
                 BytesAcked = Count(structure[72..]),
-                SubflowsInAll = structure[80],
+                SubflowsInAll = structure.Length > SubflowsInAllOffset ? structure[SubflowsInAllOffset] : null,
             };
         }
 

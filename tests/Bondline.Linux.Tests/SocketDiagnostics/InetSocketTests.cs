@@ -148,6 +148,11 @@ public sealed class InetSocketTests
         for (var length = 0; length < MultipathInfo.MinLength; length++) Assert.False(MultipathInfo.TryParse(structure.AsSpan(0, length), out _));
         Assert.True(MultipathInfo.TryParse(structure.AsSpan(0, MultipathInfo.MinLength), out var info));
         Assert.Equal(new MultipathInfo(0x271D3471, false, 1, 4, 0, 0), info);
+
+        Assert.True(MultipathInfo.TryParse(structure.AsSpan(0, 80), out info)); // Linux 6.5 to 6.7
+        Assert.Equal((500L, 500L, 500L, null), (info.BytesSent, info.BytesReceived, info.BytesAcked, info.SubflowsInAll));
+        Assert.True(MultipathInfo.TryParse(structure.AsSpan(0, 88), out info));
+        Assert.Equal((500L, 2), (info.BytesAcked, info.SubflowsInAll));
     }
 
     [Theory]
