@@ -72,7 +72,7 @@ public class MultipathSetupTests
     }
 
     // MPTCP off, filters strict, and a link that only a narrow route leads over.
-    private static async Task SpoilAsync(LabNetwork network)
+    internal static async Task SpoilAsync(LabNetwork network)
     {
         foreach (var side in (NetworkNamespace[])[network.Laptop, network.Relay])
             (await network.RunAsync(side, "sysctl", ["-q", "-w", "net.mptcp.enabled=0"])).ThrowIfFailed("sysctl");

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Bondline.Cli.Multipath;
+using Bondline.Linux;
 
 namespace Bondline.Cli.Commands;
 
@@ -17,12 +18,20 @@ internal static class MptcpWatchCommand
     private static async Task RunAsync(CommandHost host, ParseResult line, string[] names)
     {
         host.Stop.Listen();
+        var manager = host.Environment(ServiceManager.Variable);
+        Environment.SetEnvironmentVariable(ServiceManager.Variable, null); // nmcli is not the service
         var (isJson, isQuiet) = (line.GetValue(CommonOptions.Json), line.GetValue(CommonOptions.Quiet));
         var report = new MultipathReport(host, isJson, isQuiet);
         try
         {
-            await new MultipathWatch(host.Multipath(), names, new MultipathWatchReport(host, isJson, isQuiet), TimeProvider.System).RunAsync(host.Stop.Drain);
+            await new MultipathWatch(host.Multipath(), names, new MultipathWatchReport(host, isJson, isQuiet, manager), TimeProvider.System).RunAsync(host.Stop.Drain);
             report.Note("MPTCP was disabled here: there is nothing to follow any more");
+        }
+        catch (CommandException why)
+        {
+            // Whoever waits for the service's start is not the one who reads its journal.
+            ServiceManager.Tell(manager, ServiceManager.Status(MultipathReport.Clean($"{why.Message} ({why.Code})")));
+            throw;
         }
         catch (OperationCanceledException) when (host.Stop.Drain.IsCancellationRequested)
         {

@@ -26,31 +26,36 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
     {
         var facts = await ReadFactsAsync(names, stop);
         if (!isDryRun) MultipathRequirements.CheckRight(system, "change the network's settings");
-        using var taken = isDryRun ? null : system.Lock(stop);
-        if (!isDryRun) facts = await ReadFactsAsync(names, stop); // whoever had the lock may have changed it all
-        var journal = MultipathJournal.OfNamespace(system);
-        var persistent = MultipathJournal.Persistent(system);
-        var steps = new List<(MultipathChange, MultipathJournal)>();
-        if (!isDryRun) new MultipathSetup(system).Forget(journal, facts);
-        var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, []), journal) : [];
-        var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
-        var plan = MultipathPlan.Make(facts, names, managed.Keys, [.. journal.Changes.OfType<RouteChange>()]);
-        steps.AddRange(plan.Changes.Select(change => (change, journal)));
-        var created = new[] { journal, persistent }.Where(each => !each.Exists).ToList();
-        var replaced = new Stack<Action>(); // how to have back what goes before its successor comes
+        Attempt attempt;
+        EnablingResult result;
+        using (isDryRun ? null : system.Lock(stop))
+        {
+            if (!isDryRun) facts = await ReadFactsAsync(names, stop); // whoever had the lock may have changed it all
+            attempt = new(MultipathJournal.OfNamespace(system), MultipathJournal.Persistent(system));
+            result = Make(attempt, facts, names, isPersistent, isDryRun, report);
+        }
+
+        if (!isDryRun && attempt.Steps.Exists(step => step.Change is ServiceChange)) StartService(attempt);
+        return result;
+    }
+
+    private EnablingResult Make(Attempt attempt, MultipathFacts facts, IReadOnlyList<string> names, bool isPersistent, bool isDryRun, IMultipathReport report)
+    {
         try
         {
-            if (isPersistent) steps.AddRange(Persist(facts, plan, names, connections, managed, journal, persistent, isDryRun ? null : replaced).Select(change => (change, persistent)));
+            var plan = Plan(attempt, facts, names, isPersistent, isDryRun);
+            var result = new EnablingResult(plan, attempt.Steps.Count);
             if (isDryRun)
             {
-                foreach (var (change, _) in steps) report.Changing(change);
-                return new(plan, steps.Count);
+                foreach (var (change, _) in attempt.Steps) report.Changing(change);
+                return result;
             }
 
-            if (journal.Begin(names) is { } giveBack) replaced.Push(giveBack);
-            var given = journal.Changes.OfType<EndpointChange>().Where(ours => steps.Any(step => step.Item1 is ConnectionChange connection && IsOf(facts, connection, ours))).ToList();
-            foreach (var ours in given.Where(ours => facts.Endpoints?.Any(ours.IsAt) == true)) replaced.Push(() => HaveBack(ours, journal));
-            new MultipathSetup(system).Make(steps, (change, remark) =>
+            var journal = attempt.Journal;
+            if (journal.Begin(names) is { } giveBack) attempt.Replaced.Push(giveBack);
+            var given = journal.Changes.OfType<EndpointChange>().Where(ours => attempt.Steps.Any(step => step.Change is ConnectionChange connection && IsOf(facts, connection, ours))).ToList();
+            foreach (var ours in given.Where(ours => facts.Endpoints?.Any(ours.IsAt) == true)) attempt.Replaced.Push(() => HaveBack(ours, journal));
+            new MultipathSetup(system).Make(attempt.Steps, (change, remark) =>
             {
                 if (remark is null)
                 {
@@ -62,15 +67,51 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
                 if (change is ConnectionChange later) given.RemoveAll(ours => IsOf(facts, later, ours)); // NetworkManager did not take it yet
             });
             Forget(given, journal);
+            return result;
         }
         catch (CommandException)
         {
-            RestoreQuietly(replaced);
-            foreach (var empty in created.Where(each => each.Changes.Count == 0)) empty.Delete();
+            RestoreQuietly(attempt.Replaced);
+            foreach (var empty in attempt.Created.Where(each => each.Changes.Count == 0)) empty.Delete();
             throw;
         }
+    }
 
-        return new(plan, steps.Count);
+    private MultipathPlan Plan(Attempt attempt, MultipathFacts facts, IReadOnlyList<string> names, bool isPersistent, bool isDryRun)
+    {
+        var (journal, persistent) = (attempt.Journal, attempt.Persistent);
+        if (!isDryRun) new MultipathSetup(system).Forget(journal, facts);
+        var connections = isPersistent ? Connections(facts, MultipathPlan.Make(facts, names, []), journal) : [];
+        var managed = persistent.Changes.OfType<ConnectionChange>().Concat(connections).DistinctBy(change => change.Interface).ToDictionary(change => change.Interface, change => change.Connection);
+        var plan = MultipathPlan.Make(facts, names, managed.Keys, [.. journal.Changes.OfType<RouteChange>()]);
+        var kept = isPersistent ? Persist(facts, plan, names, connections, managed, journal, persistent, isDryRun ? null : attempt.Replaced) : [];
+        // NetworkManager adds endpoints only where MPTCP is on, and takes away the routes of others where it applies a connection again.
+        attempt.Add(plan.Changes.Where(change => change is SysctlChange), journal);
+        attempt.Add(kept.Where(change => change is ConnectionChange), persistent);
+        attempt.Add(plan.Changes.Where(change => change is not SysctlChange), journal);
+        attempt.Add(kept.Where(change => change is not ConnectionChange), persistent);
+        return plan;
+    }
+
+    // It does at first what needs the lock, and has it to itself.
+    private void StartService(Attempt attempt)
+    {
+        try
+        {
+            ServiceChange.Start(system);
+        }
+        catch (CommandException)
+        {
+            using var taken = system.Lock(CancellationToken.None);
+            attempt.Journal.Read(); // the service may have written there
+            attempt.Persistent.Read();
+            if (!attempt.Journal.Exists) throw; // somebody has disabled it meanwhile
+            var setup = new MultipathSetup(system);
+            setup.TakeBack(attempt.Steps);
+            RestoreQuietly(attempt.Replaced);
+            foreach (var each in attempt.Created) setup.Undo(each, static (_, _) => { });
+            throw;
+        }
     }
 
     private static bool IsOf(MultipathFacts facts, ConnectionChange connection, EndpointChange endpoint) =>
@@ -236,7 +277,11 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
 
     private void Withdraw(MultipathJournal persistent, ServiceChange running, Stack<Action> replaced)
     {
-        replaced.Push(() => new MultipathSetup(system).Make(running, persistent));
+        replaced.Push(() =>
+        {
+            new MultipathSetup(system).Make(running, persistent);
+            ServiceChange.StartLater(system);
+        });
         running.Undo(system);
         persistent.Remove(running);
     }
@@ -244,4 +289,22 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
     // "0x2a": enabled and subflow are set, whatever else is.
     private static bool OpensSubflows(string flags) =>
         flags.StartsWith("0x", StringComparison.Ordinal) && uint.TryParse(flags[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var bits) && (bits & 0x22) == 0x22;
+
+    /// <summary>What one command changes, and how to have back what was before.</summary>
+    private sealed class Attempt(MultipathJournal journal, MultipathJournal persistent)
+    {
+        public MultipathJournal Journal => journal;
+
+        public MultipathJournal Persistent => persistent;
+
+        /// <summary>Those that were not there before.</summary>
+        public IReadOnlyList<MultipathJournal> Created { get; } = [.. new[] { journal, persistent }.Where(each => !each.Exists)];
+
+        public List<(MultipathChange Change, MultipathJournal Journal)> Steps { get; } = [];
+
+        /// <summary>Brings back what went before its successor came, the last first.</summary>
+        public Stack<Action> Replaced { get; } = [];
+
+        public void Add(IEnumerable<MultipathChange> changes, MultipathJournal where) => Steps.AddRange(changes.Select(change => (change, where)));
+    }
 }

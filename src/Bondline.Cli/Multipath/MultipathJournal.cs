@@ -19,11 +19,7 @@ internal sealed class MultipathJournal
     {
         _system = system;
         _path = path;
-        if (system.ReadFile(path) is not { } text) return;
-        var read = Parse(text, path);
-        _changes.AddRange(read.Changes);
-        (Names, Agents) = (read.Names ?? [], read.Agents);
-        Exists = true;
+        Read();
     }
 
     /// <summary>Of this network namespace, until the machine starts again, when the kernel forgets it all and /run is empty.</summary>
@@ -43,6 +39,17 @@ internal sealed class MultipathJournal
 
     /// <summary>The agents it is there for, by process id, and that undo it when none is left; null: a user enabled it.</summary>
     public IReadOnlyList<int>? Agents { get; private set; }
+
+    /// <summary>Reads it again, after others may have written to it.</summary>
+    /// <exception cref="CommandException">It is no journal.</exception>
+    public void Read()
+    {
+        var read = _system.ReadFile(_path) is { } text ? Parse(text, _path) : null;
+        _changes.Clear();
+        _changes.AddRange(read?.Changes ?? []);
+        (Names, Agents) = (read?.Names ?? [], read?.Agents);
+        Exists = read is not null;
+    }
 
     /// <summary>Writes a change down, if it is not already.</summary>
     public void Add(MultipathChange change)

@@ -48,10 +48,12 @@ internal static class MultipathPersistence
         StartLimitBurst=10
 
         [Service]
-        Type=exec
+        Type=notify
+        NotifyAccess=main
         ExecStart={string.Join(' ', ((IEnumerable<string>)[program, "mptcp", "watch", .. names]).Select(Quote))}
         Restart=on-failure
         RestartSec=5
+        TimeoutStartSec=60
 
         # It changes endpoints, limits, routes and rp_filter, talks to the kernel alone, and writes to one folder.
         RuntimeDirectory={Path.GetFileName(MultipathFiles.RunFolder)}

@@ -74,7 +74,11 @@ internal sealed class MultipathReport(CommandHost host, bool isJson, bool isQuie
 }
 
 /// <summary>The same for <c>watch</c>, which as a service writes to the journal: all on standard error.</summary>
-internal sealed class MultipathWatchReport(CommandHost host, bool isJson, bool isQuiet) : IMultipathWatchReport
+/// <param name="host">Where to.</param>
+/// <param name="isJson">One object a line, on standard output.</param>
+/// <param name="isQuiet">Results and errors only.</param>
+/// <param name="manager">The address of the service manager; null: there is none.</param>
+internal sealed class MultipathWatchReport(CommandHost host, bool isJson, bool isQuiet, string? manager) : IMultipathWatchReport
 {
     private readonly MultipathReport _report = new(host, isJson, isQuiet);
 
@@ -89,6 +93,8 @@ internal sealed class MultipathWatchReport(CommandHost host, bool isJson, bool i
         _report.Plan(plan);
         foreach (var each in advice) _report.Note(each.Command is null ? each.Text : $"{each.Text}: {each.Command}");
     }
+
+    public void Ready() => ServiceManager.Tell(manager, ServiceManager.Ready);
 
     public void Changing(MultipathChange change)
     {

@@ -20,13 +20,18 @@ internal sealed class MultipathSetup(IMultipathSystem system)
             }
             catch (CommandException)
             {
-                made.Reverse();
-                foreach (var (change, journal) in made) TakeBackQuietly(change, journal);
+                TakeBack(made);
                 throw;
             }
 
             if (isNew) made.Add(step); // what an earlier command made is that command's
         }
+    }
+
+    /// <summary>Takes changes back because something after them failed, the last first.</summary>
+    public void TakeBack(IEnumerable<(MultipathChange Change, MultipathJournal Journal)> made)
+    {
+        foreach (var (change, journal) in made.Reverse()) TakeBackQuietly(change, journal);
     }
 
     /// <summary>Makes one change.</summary>

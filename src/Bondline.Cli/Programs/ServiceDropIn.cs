@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Bondline.Cli;
@@ -15,12 +16,15 @@ internal sealed record ServiceDropIn(string Text, IReadOnlyList<string> Notes)
 
     private const string Prefixes = "@-:+!"; // systemd.service(5), "Special executable prefixes"
 
+    private const string AllowSeccomp = "SystemCallFilter=seccomp\n", JournalName = "SyslogIdentifier";
+
     /// <param name="unit">The service's name.</param>
     /// <param name="files">The text of the service's file and of its drop-ins, without ours, in the order systemd reads them.</param>
     /// <param name="properties">What <c>systemctl show</c> says of the service.</param>
     /// <param name="program">The path of bondline.</param>
+    /// <param name="present">What our own drop-in says now, which is in <paramref name="properties"/>; null: there is none.</param>
     /// <exception cref="CommandException">The service cannot be started so.</exception>
-    public static ServiceDropIn Create(string unit, IEnumerable<string> files, IReadOnlyDictionary<string, string> properties, string program)
+    public static ServiceDropIn Create(string unit, IEnumerable<string> files, IReadOnlyDictionary<string, string> properties, string program, string? present = null)
     {
         foreach (var property in (ReadOnlySpan<string>)["RootDirectory", "RootImage"])
             if (Property(properties, property) is { Length: > 0 } root)
@@ -30,8 +34,9 @@ internal sealed record ServiceDropIn(string Text, IReadOnlyList<string> Notes)
         if (Property(properties, "PrivateTmp") is "yes" or "disconnected" && IsBelow(program, "/tmp", "/var/tmp"))
             throw Unusable($"{unit} does not see {program} (PrivateTmp=)", "Put bondline into /usr/local/bin and run that one");
 
+        string[] texts = [.. files];
         List<IReadOnlyList<string>> commands = [];
-        foreach (var value in files.SelectMany(file => UnitFile.Values(file, "Service", "ExecStart")))
+        foreach (var value in texts.SelectMany(file => UnitFile.Values(file, "Service", "ExecStart")))
         {
             if (value.Length == 0) commands.Clear(); // takes back what came before
             else commands.AddRange(UnitFile.Commands(value));
@@ -40,26 +45,46 @@ internal sealed record ServiceDropIn(string Text, IReadOnlyList<string> Notes)
 
         var keepsBrokenPipe = Property(properties, "IgnoreSIGPIPE") == "no";
         var text = new StringBuilder($"{Mark} {unit}; bondline run --unit {unit} --undo removes it.\n[Service]\n");
-        if (LacksSeccomp(Property(properties, "SystemCallFilter"))) text.Append("SystemCallFilter=seccomp\n");
+        if (LacksSeccomp(Property(properties, "SystemCallFilter")) || present?.Contains(AllowSeccomp, StringComparison.Ordinal) == true) text.Append(AllowSeccomp);
+        var notes = NotesOn(properties).ToList();
+        // systemd takes the name of the file that it starts, which is bondline's now.
+        if (texts.SelectMany(file => UnitFile.Values(file, "Service", JournalName)).LastOrDefault() is null or "")
+        {
+            if (FindName(commands) is { } name) text.Append(CultureInfo.InvariantCulture, $"{JournalName}={name}\n");
+            else notes.Add($"Its lines in the journal are bondline's now, by name: {JournalName}= gives them another one.");
+        }
+
         text.Append("ExecStart=\n");
         foreach (var command in commands) text.Append("ExecStart=").Append(Behind(unit, command, program, keepsBrokenPipe)).Append('\n');
-        return new(text.ToString(), [.. NotesOn(properties)]);
+        return new(text.ToString(), notes);
+    }
+
+    // The name that all of its commands have in the journal, if systemd reads it as it is written.
+    private static string? FindName(IEnumerable<IReadOnlyList<string>> commands) =>
+        commands.Select(command => Split(command[0]).File.Trim('"', '\'')).Select(file => file[(file.LastIndexOf('/') + 1)..]).Distinct().ToList() is [{ Length: > 0 } name]
+        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '_' or '-' or '+' or '@' or '%')
+            ? name
+            : null;
+
+    // Prefixes stand within the quotes; the quotes' end stays with the file.
+    private static (string Quote, string Prefix, string File) Split(string word)
+    {
+        var quote = word.StartsWith('"') || word.StartsWith('\'') ? word[..1] : "";
+        var prefix = new string([.. word[quote.Length..].TakeWhile(Prefixes.Contains)]);
+        return (quote, prefix, word[(quote.Length + prefix.Length)..]);
     }
 
     /// <summary>One command behind <c>bondline run</c>, in whose place it runs: with its prefixes, its process id and its name.</summary>
     private static string Behind(string unit, IReadOnlyList<string> command, string program, bool keepsBrokenPipe)
     {
-        var file = command[0];
-        var quote = file.StartsWith('"') || file.StartsWith('\'') ? file[..1] : "";
-        var prefix = new string([.. file[quote.Length..].TakeWhile(Prefixes.Contains)]);
-        file = quote + file[(quote.Length + prefix.Length)..];
-        if (file.Length == quote.Length || file[quote.Length] == '|') throw Unusable($"a command of {unit} cannot be put behind another one: ExecStart={string.Join(' ', command)}");
+        var (quote, prefix, rest) = Split(command[0]);
+        if (rest.Length == 0 || rest[0] == '|') throw Unusable($"a command of {unit} cannot be put behind another one: ExecStart={string.Join(' ', command)}");
         var hasName = prefix.Contains('@', StringComparison.Ordinal); // the word behind the file is what the program finds as its own name
         if (hasName && command.Count < 2) throw Unusable($"a command of {unit} has no name behind its file: ExecStart={string.Join(' ', command)}");
         string[] words =
         [
             UnitFile.Quote(program), "run", "--quiet", .. keepsBrokenPipe ? ["--sigpipe", "default"] : Array.Empty<string>(),
-            .. hasName ? [UnitFile.Prefix("--argv0=", command[1])] : Array.Empty<string>(), "--", file, .. command.Skip(hasName ? 2 : 1),
+            .. hasName ? [UnitFile.Prefix("--argv0=", command[1])] : Array.Empty<string>(), "--", quote + rest, .. command.Skip(hasName ? 2 : 1),
         ];
         return prefix.Replace("@", "", StringComparison.Ordinal) + string.Join(' ', words);
     }
@@ -77,7 +102,7 @@ internal sealed record ServiceDropIn(string Text, IReadOnlyList<string> Notes)
             yield return "systemd guesses the main process of a Type=forking service, and will find one more process there: a PIDFile= tells it.";
         if (Property(properties, "MemoryDenyWriteExecute") == "yes" && System.Runtime.CompilerServices.RuntimeFeature.IsDynamicCodeSupported)
             yield return "This bondline is compiled at run time, which MemoryDenyWriteExecute=yes forbids: build it with clang or gcc installed.";
-        if (Directory.Exists("/sys/fs/selinux"))
+        if (File.Exists("/sys/fs/selinux/enforce"))
             yield return "Under SELinux its domain may be another one when bondline starts it; SELinuxContext= sets it.";
     }
 

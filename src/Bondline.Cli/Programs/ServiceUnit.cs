@@ -31,14 +31,15 @@ internal sealed class ServiceUnit(CommandHost host, string folder, bool isJson, 
         if (properties.GetValueOrDefault("LoadState") is not "loaded" and var state)
             throw Unusable($"systemd has no usable {unit}: it is {state ?? "unknown"}", "\"systemctl list-unit-files --type=service\" lists what there is");
         string[] sources = [properties.GetValueOrDefault("FragmentPath", ""), .. properties.GetValueOrDefault("DropInPaths", "").Split(' ')];
+        var present = _files.Read(file);
+        if (present is not null) RequireOurs(file, present);
         string[] texts = [.. sources.Where(source => source.Length > 0 && Path.GetFileName(source) != ServiceDropIn.FileName).Select(source => _files.Read(source) ?? throw Unusable($"{unit} cannot be read: there is no {source}"))];
-        var dropIn = ServiceDropIn.Create(unit, texts, properties, FindProgram());
+        var dropIn = ServiceDropIn.Create(unit, texts, properties, FindProgram(), present);
         if (isDryRun)
         {
             Say(new("unit", unit, file, "would-write", dropIn.Text, null), $"Would write {file}:\n{dropIn.Text}");
             return;
         }
-        if (_files.Read(file) is { } present) RequireOurs(file, present);
         _files.Write(file, dropIn.Text);
         Reload($"{file} is written");
         Say(new("unit", unit, file, "written", dropIn.Text, [.. dropIn.Notes, Restart(unit)]), $"Wrote {file}:\n{dropIn.Text}");

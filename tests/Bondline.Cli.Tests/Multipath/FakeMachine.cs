@@ -16,7 +16,7 @@ internal sealed class FakeMachine : IMultipathSystem
     private readonly List<MultipathEndpoint> _endpoints = [];
     private readonly List<RouteMessage> _added = [];
     private readonly Dictionary<string, string> _files = [];
-    private readonly SortedSet<string> _services = [];
+    private readonly SortedSet<string> _enabledServices = [], _runningServices = [];
     private readonly Dictionary<string, string> _flags = [];
     private volatile FakeInterface[] _interfaces = []; // replaced as a whole: whoever watches looks at them on another thread
     private readonly List<(string Path, Action Gone)> _watched = [];
@@ -71,6 +71,12 @@ internal sealed class FakeMachine : IMultipathSystem
 
     public List<string> Commands { get; } = [];
 
+    /// <summary>What a service does that is started; may throw, and then it did not start.</summary>
+    public Action? OnServiceStart { get; set; }
+
+    /// <summary>What a service that did not start told systemd.</summary>
+    public string? ServiceStatus { get; set; }
+
     public Channel<bool> Changes { get; } = Channel.CreateUnbounded<bool>();
 
     public IReadOnlyList<MultipathEndpoint> AllEndpoints => _endpoints;
@@ -90,7 +96,8 @@ internal sealed class FakeMachine : IMultipathSystem
         text.Append(CultureInfo.InvariantCulture, $"limits {_limits}\n");
         foreach (var route in _added) text.Append(CultureInfo.InvariantCulture, $"route {route.Destination} {route.NextHops[0]} {route.Metric}\n");
         foreach (var (path, content) in _files.OrderBy(file => file.Key, StringComparer.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"file {path}: {content}\n");
-        foreach (var service in _services) text.Append(CultureInfo.InvariantCulture, $"service {service}\n");
+        foreach (var service in _enabledServices) text.Append(CultureInfo.InvariantCulture, $"service {service} is enabled\n");
+        foreach (var service in _runningServices) text.Append(CultureInfo.InvariantCulture, $"service {service} runs\n");
         foreach (var (connection, flags) in _flags.OrderBy(each => each.Key, StringComparer.Ordinal)) text.Append(CultureInfo.InvariantCulture, $"connection {connection} {flags}\n");
         return text.ToString();
     }
@@ -102,6 +109,8 @@ internal sealed class FakeMachine : IMultipathSystem
         _endpoints.Clear();
         _added.Clear();
         _limits = new(2, 0);
+        _runningServices.Clear();
+        _runningServices.UnionWith(_enabledServices);
         foreach (var path in _files.Keys.Where(path => path.StartsWith("/run/", StringComparison.Ordinal)).ToList()) _files.Remove(path);
         if (!_files.TryGetValue(MultipathFiles.Settings, out var dropIn)) return;
         foreach (var line in dropIn.Split('\n').Where(line => line.Contains('=', StringComparison.Ordinal) && line[0] != '#'))
@@ -285,8 +294,12 @@ internal sealed class FakeMachine : IMultipathSystem
         void Do() => answer = (program, arguments) switch
         {
             ("systemctl", ["daemon-reload"]) => new(0, "", ""),
-            ("systemctl", ["enable", "--now", var name]) when _files.ContainsKey($"/etc/systemd/system/{name}") && _services.Add(name) | true => new(0, "", ""),
-            ("systemctl", ["disable", "--now", var name]) when _services.Remove(name) | true => new(0, "", ""),
+            ("systemctl", ["reset-failed", _]) => new(0, "", ""),
+            ("systemctl", ["enable", var name]) when _files.ContainsKey($"/etc/systemd/system/{name}") && _enabledServices.Add(name) | true => new(0, "", ""),
+            ("systemctl", ["start", "--no-block", var name]) when _files.ContainsKey($"/etc/systemd/system/{name}") && _runningServices.Add(name) | true => new(0, "", ""),
+            ("systemctl", ["start", var name]) when _files.ContainsKey($"/etc/systemd/system/{name}") => StartService(name),
+            ("systemctl", ["show", "--property=StatusText", "--value", _]) => new(0, $"{ServiceStatus}\n", ""),
+            ("systemctl", ["disable", "--now", var name]) when _enabledServices.Remove(name) | _runningServices.Remove(name) | true => new(0, "", ""),
             ("nmcli", ["-g", "connection.mptcp-flags", "connection", "show", var connection]) when _flags.TryGetValue(connection, out var flags) => new(0, flags + "\n", ""),
             ("nmcli", ["connection", "modify", var connection, "connection.mptcp-flags", var flags]) when _flags.ContainsKey(connection) => Modify(connection, flags),
             ("nmcli", ["device", "reapply", var device]) when _interfaces.Any(each => each.Name == device) => Reapply(this[device]),
@@ -303,13 +316,30 @@ internal sealed class FakeMachine : IMultipathSystem
         return answer;
     }
 
+    // As systemd does with Type=notify: it waits for what the service does at first, which needs the lock.
+    private ProcessAnswer StartService(string name)
+    {
+        if (_lock.CurrentCount == 0) return new(1, "", $"Job for {name} failed because a timeout was exceeded.\n");
+        try
+        {
+            OnServiceStart?.Invoke();
+        }
+        catch (CommandException)
+        {
+            return new(1, "", $"Job for {name} failed because the control process exited with error code.\n");
+        }
+
+        _runningServices.Add(name);
+        return new(0, "", "");
+    }
+
     private ProcessAnswer Modify(string connection, string flags)
     {
         _flags[connection] = flags;
         return new(0, "", "");
     }
 
-    // As NetworkManager 1.42 does: endpoints by the flags, 0 meaning "if MPTCP is on".
+    // As NetworkManager 1.42 does: endpoints by the flags, 0 meaning "if MPTCP is on", and no routes of others.
     private ProcessAnswer Reapply(FakeInterface device)
     {
         if (IsReapplyRefused) return new(1, "", "Error: not now");

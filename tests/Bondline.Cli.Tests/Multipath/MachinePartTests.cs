@@ -176,6 +176,7 @@ public sealed class MachinePartTests : IDisposable
     public void Names_in_a_unit_are_words_and_nothing_else()
     {
         var unit = MultipathPersistence.Service("/opt/bondline", ["eth0", "a\"b", "50%", "$HOME", "c\\d"]).Text;
+        Assert.Contains("\nType=notify\nNotifyAccess=main\n", unit, StringComparison.Ordinal);
         Assert.Contains("ExecStart=/opt/bondline mptcp watch eth0 \"a\\\"b\" \"50%%\" \"$$HOME\" \"c\\\\d\"\n", unit, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using Bondline.Cli.Multipath;
 using Bondline.Linux;
@@ -178,6 +180,29 @@ public sealed class MptcpSetupCommandTests
     }
 
     [Fact]
+    public async Task Watch_tells_systemd_when_it_has_done_what_there_is_to_do_and_its_children_not_whom()
+    {
+        using var manager = new ManagerSocket();
+        Environment.SetEnvironmentVariable("NOTIFY_SOCKET", manager.Address);
+        await using var host = new TestHost { Machine = _machine, Environment = { ["NOTIFY_SOCKET"] = manager.Address } };
+        host.Start("mptcp", "watch");
+        Assert.Equal("READY=1", await manager.HeardAsync());
+        Assert.Equal(2, _machine.AllEndpoints.Count);
+        Assert.Null(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"));
+        Assert.Equal(0, await host.StopAsync());
+    }
+
+    [Fact]
+    public async Task Watch_tells_systemd_why_it_does_not_begin()
+    {
+        using var manager = new ManagerSocket();
+        await using var host = new TestHost { Machine = _machine, Environment = { ["NOTIFY_SOCKET"] = manager.Address } };
+        _machine.MayChange = false;
+        Assert.Equal(1, await host.RunAsync("mptcp", "watch"));
+        Assert.Equal("STATUS=cannot follow the networks: it needs the right CAP_NET_ADMIN (right-missing)", await manager.HeardAsync());
+    }
+
+    [Fact]
     public async Task A_damaged_journal_is_said_and_not_acted_on()
     {
         _machine.SetFile(MultipathFiles.JournalOf(_machine.NamespaceName), """{"version":1,"changes":[{"kind":"sysctl","name":"kernel.core_pattern","value":"a","was":"b"}]}""");
@@ -209,6 +234,29 @@ public sealed class MptcpSetupCommandTests
         Assert.Equal("mptcp-off", line.GetProperty("code").GetString());
         Assert.Contains("(data-unusable)", line.GetProperty("advice")[0].GetProperty("text").GetString(), StringComparison.Ordinal);
         Assert.True(line.GetProperty("isEnabledByBondline").GetBoolean());
+    }
+
+    private sealed class ManagerSocket : IDisposable
+    {
+        private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-notify-");
+        private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
+
+        public ManagerSocket() => _socket.Bind(new UnixDomainSocketEndPoint(Address));
+
+        public string Address => Path.Combine(_folder.FullName, "socket");
+
+        public async Task<string> HeardAsync()
+        {
+            using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            var buffer = new byte[1000];
+            return Encoding.UTF8.GetString(buffer, 0, await _socket.ReceiveAsync(buffer, SocketFlags.None, late.Token));
+        }
+
+        public void Dispose()
+        {
+            _socket.Dispose();
+            _folder.Delete(recursive: true);
+        }
     }
 
     private sealed class Silent : IMultipathReport

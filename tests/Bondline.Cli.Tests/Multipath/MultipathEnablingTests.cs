@@ -211,7 +211,7 @@ public sealed class MultipathEnablingTests
         await EnableAsync(machine, isPersistent: true);
         Assert.Contains("\nExecStart=/usr/local/bin/bondline mptcp watch\n", machine.Files[MultipathFiles.Unit], StringComparison.Ordinal);
         Assert.Contains("net.mptcp.enabled = 1\n-net.ipv4.conf.eth0.rp_filter = 2\n", machine.Files[MultipathFiles.Settings], StringComparison.Ordinal);
-        Assert.Equal(["systemctl daemon-reload", "systemctl enable --now bondline-mptcp.service"], machine.Commands);
+        Assert.Equal(["systemctl daemon-reload", "systemctl enable bondline-mptcp.service", "systemctl start bondline-mptcp.service"], machine.Commands);
         await new MultipathEnabling(machine).EnableAsync(["eth0", "eth1"], isPersistent: true, isDryRun: false, new Report(), CancellationToken.None);
         Assert.Contains("mptcp watch eth0 eth1\n", machine.Files[MultipathFiles.Unit], StringComparison.Ordinal);
         var before = Machine("plain").Dump();
@@ -233,6 +233,116 @@ public sealed class MultipathEnablingTests
         Assert.Equal(("0x0", "0x62"), (machine.FlagsOf(ethernet), machine.FlagsOf(wifi)));
         Assert.Empty(machine.AllEndpoints);
         Assert.Empty(machine.Files);
+    }
+
+    [Fact]
+    public async Task What_NetworkManager_applies_again_keeps_the_route_that_an_interface_was_given()
+    {
+        var machine = Machine("managed");
+        await EnableAsync(machine, isPersistent: true);
+        Assert.Equal("0x2a", machine.FlagsOf(machine["eth2"].Connection!));
+        Assert.Contains(machine.Picture().Single(state => state.Link.Name == "eth2").Routes, route => route.IsDefault);
+    }
+
+    [Fact]
+    public async Task An_endpoint_that_NetworkManager_kept_before_is_never_taken_away()
+    {
+        var machine = new FakeMachine(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
+        machine.Set("net.mptcp.enabled", "1");
+        foreach (var name in (string[])["eth0", "wlan0"])
+        {
+            machine.Manage(name);
+            machine.Run("nmcli", "device", "reapply", name);
+        }
+
+        var before = machine.AllEndpoints.ToList();
+        Assert.Equal(2, before.Count);
+        await EnableAsync(machine, isPersistent: true);
+        Assert.Equal("0x22", machine.FlagsOf(machine["eth0"].Connection!));
+        Disable(machine);
+        Assert.Equal("0x0", machine.FlagsOf(machine["eth0"].Connection!));
+        Assert.Equal(before, machine.AllEndpoints); // their numbers included: connections keep their subflows
+    }
+
+    [Theory]
+    [InlineData("plain")]
+    [InlineData("managed")]
+    [InlineData("mixed")]
+    public async Task A_service_that_does_not_start_is_said_in_its_words_and_all_is_as_before(string kind)
+    {
+        var machine = Machine(kind);
+        var before = machine.Dump();
+        machine.ServiceStatus = "cannot follow the networks: it needs the right CAP_NET_ADMIN (right-missing)";
+        machine.OnServiceStart = () =>
+        {
+            Add(machine, "10.3.0.77"); // so far it got
+            throw new CommandException("right-missing", "");
+        };
+        var refused = await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true));
+        Assert.Equal("service-refused", refused.Code);
+        Assert.Equal("bondline-mptcp.service does not start: cannot follow the networks: it needs the right CAP_NET_ADMIN (right-missing)", refused.Message);
+        Assert.Contains("journalctl -u bondline-mptcp.service", refused.Next, StringComparison.Ordinal);
+        Assert.Equal(before, machine.Dump());
+
+        machine.ServiceStatus = null;
+        Assert.EndsWith("does not start: Job for bondline-mptcp.service failed because the control process exited with error code", (await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true))).Message, StringComparison.Ordinal);
+        Assert.Equal(before, machine.Dump());
+    }
+
+    [Fact]
+    public async Task What_a_service_that_failed_had_changed_is_undone_with_what_was_enabled_before()
+    {
+        var machine = Machine("plain");
+        var fresh = machine.Dump();
+        await EnableAsync(machine, isPersistent: false);
+        machine.OnServiceStart = () =>
+        {
+            Add(machine, "10.3.0.77");
+            throw new CommandException("kernel-refused", "");
+        };
+        await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true));
+        Assert.Equal([MultipathFiles.JournalOf(machine.NamespaceName)], machine.Files.Keys);
+        Assert.Contains(machine.AllEndpoints, endpoint => endpoint.Address.Equals(IPAddress.Parse("10.3.0.77")));
+        Disable(machine);
+        Assert.Equal(fresh, machine.Dump());
+    }
+
+    [Fact]
+    public async Task Disabled_while_the_service_starts_it_stays_disabled()
+    {
+        var machine = Machine("plain");
+        var fresh = machine.Dump();
+        await new MultipathEnabling(machine).EnableAsync(["eth0", "eth1"], isPersistent: true, isDryRun: false, new Report(), CancellationToken.None);
+        machine.OnServiceStart = () =>
+        {
+            Disable(machine);
+            throw new CommandException("kernel-refused", "");
+        };
+        await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true));
+        Assert.Equal(fresh, machine.Dump());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_unit_of_an_earlier_version_is_known_and_undone(bool isReplaced)
+    {
+        var machine = Machine("plain");
+        var fresh = machine.Dump();
+        await EnableAsync(machine, isPersistent: true);
+        var unit = machine.Files[MultipathFiles.Unit];
+        var earlier = unit.Replace("Type=notify\nNotifyAccess=main\n", "Type=exec\n", StringComparison.Ordinal).Replace("TimeoutStartSec=60\n", "", StringComparison.Ordinal);
+        Assert.NotEqual(unit, earlier);
+        machine.SetFile(MultipathFiles.Unit, earlier);
+        MultipathJournal.Persistent(machine).Replace(new ServiceChange(unit), new ServiceChange(earlier));
+        if (isReplaced)
+        {
+            Assert.Equal(1, (await EnableAsync(machine, isPersistent: true)).Changes);
+            Assert.Equal(unit, machine.Files[MultipathFiles.Unit]);
+        }
+
+        Disable(machine);
+        Assert.Equal(fresh, machine.Dump());
     }
 
     [Theory]
@@ -327,6 +437,10 @@ public sealed class MultipathEnablingTests
 
         return machine;
     }
+
+    // What the service does beside: it reads what is written down, and writes to it.
+    private static void Add(FakeMachine machine, string address) =>
+        new MultipathSetup(machine).Make(new EndpointChange(IPAddress.Parse(address), "eth1", 3), MultipathJournal.OfNamespace(machine));
 
     private static async Task<int> CountAsync(string kind, bool isPersistent)
     {

@@ -9,6 +9,7 @@ public sealed class ServiceDropInTests
         """
         # Written by bondline run --unit web.service; bondline run --unit web.service --undo removes it.
         [Service]
+        SyslogIdentifier=web
         ExecStart=
         ExecStart=/usr/bin/bondline run --quiet -- /usr/sbin/web --port ${PORT} %i "a b"
 
@@ -42,6 +43,41 @@ public sealed class ServiceDropInTests
     [InlineData("", false)]
     public void A_filter_of_calls_lets_seccomp_pass(string filter, bool isAdded) =>
         Assert.Equal(isAdded, Create("/bin/a", ("SystemCallFilter", filter)).Text.Contains("\nSystemCallFilter=seccomp\n", StringComparison.Ordinal));
+
+    [Fact]
+    public void A_filter_that_it_has_loosened_already_stays_so()
+    {
+        var first = Create("/bin/a", ("SystemCallFilter", "read write")).Text;
+        var again = ServiceDropIn.Create("web.service", ["[Service]\nExecStart=/bin/a\n"], new Dictionary<string, string> { ["SystemCallFilter"] = "read seccomp write" }, "/usr/bin/bondline", first);
+        Assert.Equal(first, again.Text);
+    }
+
+    [Theory]
+    [InlineData("ExecStart=/usr/sbin/web a", "web")]
+    [InlineData("ExecStart=-@/usr/sbin/web name a", "web")]
+    [InlineData("ExecStart=\"/usr/sbin/web\"", "web")]
+    [InlineData("ExecStart=web", "web")]
+    [InlineData("ExecStart=/opt/%p/run-%i", "run-%i")]
+    [InlineData("ExecStart=/bin/a b\nExecStart=/usr/bin/a c", "a")]
+    [InlineData("SyslogIdentifier=own\nSyslogIdentifier=\nExecStart=/bin/a", "a")]
+    [InlineData("SyslogIdentifier=own\nExecStart=/bin/a", null)] // systemd has it from there
+    public void In_the_journal_it_has_the_name_that_it_had(string settings, string? name)
+    {
+        var dropIn = ServiceDropIn.Create("web.service", [$"[Service]\n{settings}\n"], new Dictionary<string, string>(), "/usr/bin/bondline");
+        Assert.Equal(name, UnitFile.Values(dropIn.Text, "Service", "SyslogIdentifier").SingleOrDefault());
+        Assert.Empty(dropIn.Notes);
+    }
+
+    [Theory]
+    [InlineData("ExecStart=/bin/a\nExecStart=/bin/b")]
+    [InlineData("ExecStart=\"/bin/with space\"")]
+    [InlineData("ExecStart=/bin/")]
+    public void Where_the_journal_cannot_have_that_name_it_is_noted(string settings)
+    {
+        var dropIn = ServiceDropIn.Create("web.service", [$"[Service]\n{settings}\n"], new Dictionary<string, string>(), "/usr/bin/bondline");
+        Assert.Empty(UnitFile.Values(dropIn.Text, "Service", "SyslogIdentifier"));
+        Assert.Contains("in the journal are bondline's", Assert.Single(dropIn.Notes), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void SIGPIPE_stays_as_the_service_has_it()

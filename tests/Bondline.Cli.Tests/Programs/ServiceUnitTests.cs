@@ -74,7 +74,20 @@ public sealed class ServiceUnitTests : IDisposable
             Assert.Equal(1, refused.Code);
             Assert.Contains($"{DropIn} is not bondline's (unit-unusable)", refused.Error, StringComparison.Ordinal);
         }
+        Assert.Contains("(unit-unusable)", (await RunAsync("--unit", "web", "--dry-run")).Error, StringComparison.Ordinal);
         Assert.Equal("# mine\n", await File.ReadAllTextAsync(DropIn));
+    }
+
+    [Fact]
+    public async Task Written_again_where_systemd_shows_what_it_changed_it_says_the_same()
+    {
+        var loaded = $"LoadState=loaded\nFragmentPath={InFolder("web.service")}\n";
+        Systemctl($"{loaded}SystemCallFilter=read write\n");
+        Assert.Equal(0, (await RunAsync("--unit", "web")).Code);
+        var text = await File.ReadAllTextAsync(DropIn);
+        Systemctl($"{loaded}DropInPaths={DropIn}\nSystemCallFilter=read seccomp write\n");
+        Assert.Equal(0, (await RunAsync("--unit", "web")).Code);
+        Assert.Equal(text, await File.ReadAllTextAsync(DropIn));
     }
 
     [Theory]

@@ -29,6 +29,7 @@ internal static class UnitTarget
             return;
         }
         var lines = dropIn.Text.Split('\n')[2..^1];
+        if (lines[0].StartsWith("SyslogIdentifier=", StringComparison.Ordinal)) lines = lines[1..];
         FuzzTarget.Require(lines.Length > 1 && lines[0] == Start, "what came before is taken back");
         foreach (var line in lines[1..])
         {

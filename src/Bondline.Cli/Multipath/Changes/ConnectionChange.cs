@@ -43,11 +43,15 @@ internal sealed record ConnectionChange(string Connection, string Interface, str
         }
 
         if (now != Flags && now != Disabled) return new(UndoOutcome.Left, $"somebody set it to {now} meanwhile");
-        // By the former flags NetworkManager may keep the endpoint for as long as MPTCP is on. If the interface is not connected now, there is none.
-        Modify(system, Disabled);
-        Reapply(system, Interface);
+        if (!HadEndpoint)
+        {
+            // By the former flags NetworkManager may keep the endpoint for as long as MPTCP is on. If the interface is not connected now, there is none.
+            Modify(system, Disabled);
+            Reapply(system, Interface);
+        }
+
         Modify(system, Was);
-        if (HadEndpoint) Reapply(system, Interface);
+        if (HadEndpoint) Reapply(system, Interface); // which stays, with its subflows, if the former flags want it too
         return new(UndoOutcome.Undone);
     }
 

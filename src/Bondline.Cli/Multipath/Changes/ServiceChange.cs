@@ -10,9 +10,22 @@ internal sealed record ServiceChange(string Text) : MultipathChange
     {
         system.WriteFile(Path, Text);
         Run(system, "daemon-reload");
-        Run(system, "enable", "--now", Name);
+        Run(system, "enable", Name);
         return null;
     }
+
+    /// <summary>Starts it, and waits until it has done what there is to do at first. For that it needs the lock, so whoever waits must not hold it.</summary>
+    /// <exception cref="CommandException">It does not start, and is as <see cref="Make"/> left it.</exception>
+    public static void Start(IMultipathSystem system)
+    {
+        var result = system.Run("systemctl", "start", Name);
+        if (result.ExitCode == 0) return;
+        var said = system.Run("systemctl", "show", "--property=StatusText", "--value", Name);
+        throw new CommandException("service-refused", $"{Name} does not start: {(said.Output.Trim() is { Length: > 0 } why ? why : result.Reason)}", $"Look at what it said (journalctl -u {Name}), or leave --persist out");
+    }
+
+    /// <summary>Has it started as soon as it can be; systemd sees to it.</summary>
+    public static void StartLater(IMultipathSystem system) => Run(system, "start", "--no-block", Name);
 
     public override UndoResult Undo(IMultipathSystem system)
     {
@@ -25,6 +38,7 @@ internal sealed record ServiceChange(string Text) : MultipathChange
         }
 
         Run(system, "disable", "--now", Name);
+        system.Run("systemctl", "reset-failed", Name); // or one that failed stays on systemd's list, without a file
         system.DeleteFile(Path);
         Run(system, "daemon-reload");
         return new(UndoOutcome.Undone);
