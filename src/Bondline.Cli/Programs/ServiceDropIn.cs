@@ -78,7 +78,7 @@ internal sealed record ServiceDropIn(string Text, IReadOnlyList<string> Notes)
     private static string Behind(string unit, IReadOnlyList<string> command, string program, bool keepsBrokenPipe)
     {
         var (quote, prefix, rest) = Split(command[0]);
-        if (rest.Length == 0 || rest[0] == '|') throw Unusable($"a command of {unit} cannot be put behind another one: ExecStart={string.Join(' ', command)}");
+        if (rest is "" or ";" || rest[0] == '|') throw Unusable($"a command of {unit} cannot be put behind another one: ExecStart={string.Join(' ', command)}");
         var hasName = prefix.Contains('@', StringComparison.Ordinal); // the word behind the file is what the program finds as its own name
         if (hasName && command.Count < 2) throw Unusable($"a command of {unit} has no name behind its file: ExecStart={string.Join(' ', command)}");
         string[] words =

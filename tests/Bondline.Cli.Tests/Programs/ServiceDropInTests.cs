@@ -92,6 +92,7 @@ public sealed class ServiceDropInTests
     [InlineData("|echo $HOME && true", "", "", "cannot be put behind another one")]
     [InlineData("@/bin/a", "", "", "has no name behind its file")]
     [InlineData("-", "", "", "cannot be put behind another one")]
+    [InlineData("-;", "", "", "cannot be put behind another one")]
     [InlineData("", "", "", "starts no program")]
     public void What_cannot_be_done_is_said(string command, string property, string value, string message)
     {
