@@ -85,7 +85,7 @@ public sealed class TokenSocketTests : IDisposable
         listener.Server.Shutdown(SocketShutdown.Both); // from here on accepting fails at once, as where a process has no descriptor left
         var (time, log) = (new ManualTime(), new LogWatch());
         var failed = log.NextAsync(LogWatch.AcceptFailed);
-        await using var socket = new TokenSocket(listener.Server, _ => Task.FromResult(new TokenReply()), time, log);
+        await using var socket = await Task.Run(() => new TokenSocket(listener.Server, _ => Task.FromResult(new TokenReply()), time, log)).WaitAsync(TimeSpan.FromSeconds(20), Stop);
         await failed;
         for (var i = 0; i < 100; i++) await Task.Yield(); // a loop would be round some thousand times
         Assert.Equal(1, log.Count(LogWatch.AcceptFailed));

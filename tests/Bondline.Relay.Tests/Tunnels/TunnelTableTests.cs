@@ -308,7 +308,7 @@ public sealed class TunnelTableTests : IAsyncDisposable
         var end = visitor.Client.ReceiveAsync(new byte[1], TestContext.Current.CancellationToken).AsTask();
         Assert.False(end.IsCompleted);
         time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(() => end)).SocketErrorCode);
+        Assert.Equal(SocketError.ConnectionReset, (await Assert.ThrowsAsync<SocketException>(() => end.WaitAsync(TimeSpan.FromSeconds(20)))).SocketErrorCode);
     }
 
     [Fact]

@@ -58,8 +58,8 @@ public sealed class ConnectionSignInTests
         request.Headers.TryAddWithoutValidation("Authorization", "Negotiate alice");
         using var answer = await client.SendAsync(request, Stop);
         Assert.Equal("alice", await answer.Content.ReadAsStringAsync(Stop));
-        await service.Closed("alice").WaitAsync(TimeSpan.FromSeconds(20), Stop);
         Assert.Equal("nobody", await client.GetStringAsync("/", Stop));
+        await service.Closed("alice").WaitAsync(TimeSpan.FromSeconds(20), Stop);
     }
 
     [Fact]
