@@ -51,6 +51,15 @@ public sealed class BondStream : Stream
         }
     }
 
+    /// <summary>The peer's end of stream was read, and every byte before it.</summary>
+    public bool IsReadToEnd
+    {
+        get
+        {
+            lock (_driver.Gate) return Endpoint.ReceiveState == ReceiveState.Finished;
+        }
+    }
+
     /// <summary>
     /// What follows a read of a few bytes is short and never blocks: it may run on the thread that received them, which serves the whole bond.
     /// Saves small messages a change of thread. Set it before the first read.

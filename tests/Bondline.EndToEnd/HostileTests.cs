@@ -140,7 +140,7 @@ public sealed class HostileTests(AttackedRelay relay) : IClassFixture<AttackedRe
     [InlineData("more streams than allowed", ProtocolError.StreamLimit)]
     [InlineData("an offset that overflows", ProtocolError.FlowControl)]
     [InlineData("more than a stream's window", ProtocolError.FlowControl)]
-    [InlineData("more than the bond's window", ProtocolError.FlowControl)]
+    [InlineData("more streams than an agent has", ProtocolError.StreamLimit)]
     [InlineData("bytes behind the end", ProtocolError.FinalSize)]
     [InlineData("another final size", ProtocolError.FinalSize)]
     public async Task What_an_agent_does_wrong_ends_its_bond_with_its_code(string what, ProtocolError code)
@@ -164,7 +164,7 @@ public sealed class HostileTests(AttackedRelay relay) : IClassFixture<AttackedRe
             "more streams than allowed" => [Frame(0x10, Number(Largest - 1), Number(0), new byte[8])],
             "an offset that overflows" => [Frame(0x10, Number(0), Number(Largest - 3), new byte[8])],
             "more than a stream's window" => [Frame(0x10, Number(0), Number(65_536), new byte[8])],
-            "more than the bond's window" => [.. Enumerable.Range(0, 1100).Select(stream => Frame(0x10, Number(2 * (ulong)stream), Number(65_535), new byte[1]))],
+            "more streams than an agent has" => [.. Enumerable.Range(0, 129).Select(stream => Frame(0x10, Number(2 * (ulong)stream), Number(1), new byte[1]))],
             "bytes behind the end" => [Frame(0x24, Number(0), Number(8), new byte[8]), Frame(0x10, Number(0), Number(100), new byte[8])],
             _ => [Frame(0x24, Number(0), Number(8), new byte[8]), Frame(0x1a, Number(0), Number(1), Number(99))],
         });

@@ -13,18 +13,29 @@ internal sealed class StreamPump(BondStream stream, Socket local, ILocalCopy cop
     /// <summary>A reset overtakes the bytes before it. What the service wrote last (an early answer to an upload it will not read) gets this long to arrive first.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
-    private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset;
+    /// <summary>For the last bytes of a visitor, when the stream was lost behind them.</summary>
+    private static readonly TimeSpan LastBytesTime = TimeSpan.FromSeconds(2);
+
+    private volatile bool _visitorIsFinished, _localStoppedReading, _localWasReset, _localIsFinished;
 
     /// <summary>Runs until both directions are over, then has closed both ends. Never faults for what either end does.</summary>
     public async Task RunAsync()
     {
-        var bothWays = Task.WhenAll(LocalToVisitorAsync(), VisitorToLocalAsync());
-        // A visitor who finished sending can still reset, and a service that reads nothing holds up whoever would see it: the stream's end is watched.
-        if (!bothWays.IsCompleted && await Task.WhenAny(bothWays, stream.Closed) != bothWays && !stream.IsComplete) ResetLocal();
-        await bothWays;
+        var toVisitor = LocalToVisitorAsync();
+        var toLocal = VisitorToLocalAsync();
+        // A service that reads nothing holds up whoever would see that the stream was reset, so its end is watched.
+        if (!toLocal.IsCompleted && await Task.WhenAny(toLocal, stream.Closed) != toLocal && await IsCutOffAsync(toLocal)) ResetLocal();
+        await toLocal;
+        // A visitor who finished sending can still reset, and nobody reads the stream any more.
+        if (!toVisitor.IsCompleted && await Task.WhenAny(toVisitor, stream.Closed) != toVisitor && !_localIsFinished) ResetLocal();
+        await toVisitor;
         local.Dispose();
         await stream.DisposeAsync();
     }
+
+    /// <summary>What the service has not read yet will not be all, or nobody waits for what it makes of it.</summary>
+    private async Task<bool> IsCutOffAsync(Task toLocal) =>
+        !stream.IsComplete && (!stream.IsReadToEnd || await Task.WhenAny(toLocal, Task.Delay(LastBytesTime, time)) != toLocal);
 
     private async Task VisitorToLocalAsync()
     {
@@ -89,6 +100,7 @@ internal sealed class StreamPump(BondStream stream, Socket local, ILocalCopy cop
                 await AbortAsync();
                 return;
             }
+            _localIsFinished = true;
             await stream.CompleteWritesAsync();
             if (_localStoppedReading) await AbortAsync();
         }

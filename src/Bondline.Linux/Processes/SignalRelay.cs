@@ -59,8 +59,7 @@ public sealed partial class SignalRelay : IDisposable
     // moment they are not: any function will do that does nothing with a number, for what comes meanwhile.
     private void Handle(IEnumerable<int> signals, IReadOnlyList<int> ignored)
     {
-        var nothing = NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "abs");
-        foreach (var number in ignored) _ = signal(number, nothing);
+        foreach (var number in ignored) _ = signal(number, NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "abs"));
         foreach (var number in signals)
         {
             _registrations.Add(PosixSignalRegistration.Create((PosixSignal)number, context =>

@@ -7,24 +7,37 @@ namespace Bondline.Relay;
 /// <summary>Carries bytes between a visitor's socket and a stream of the bond until both directions are over. The end of a direction is passed on as such, a reset as a reset.</summary>
 internal sealed class StreamPump(Socket visitor, BondStream stream)
 {
+    /// <summary>For the last bytes, when the stream was reset behind them.</summary>
+    private static readonly TimeSpan LastBytesTime = TimeSpan.FromSeconds(30);
+
     private readonly SocketCopy _copy = new(visitor, stream, TimeProvider.System);
+
+    private volatile bool _isVisitorFinished;
 
     /// <summary>Owns both; never throws for what visitors, agents and networks do.</summary>
     public async Task RunAsync()
     {
-        var bothWays = Task.WhenAll(VisitorToStreamAsync(), StreamToVisitorAsync());
-        // The visitor may be silent for ever, or read nothing, while nobody looks at the stream: that the bond is lost, or the stream was reset, must end it too.
-        if (!bothWays.IsCompleted && await Task.WhenAny(bothWays, stream.Closed) != bothWays && !stream.IsComplete) Break(StreamError.Cancelled);
-        await bothWays;
+        var inward = VisitorToStreamAsync();
+        var outward = StreamToVisitorAsync();
+        // A visitor who reads nothing holds up whoever would see that the bond is lost, or the stream was reset.
+        if (!outward.IsCompleted && await Task.WhenAny(outward, stream.Closed) != outward && await IsCutOffAsync(outward)) Break(StreamError.Cancelled);
+        await outward;
+        // Nobody reads the stream any more, and the visitor may be silent for ever: the same must end it too.
+        if (!inward.IsCompleted && await Task.WhenAny(inward, stream.Closed) != inward && !_isVisitorFinished) Break(StreamError.Cancelled);
+        await inward;
         visitor.Dispose();
         await stream.DisposeAsync();
     }
+
+    /// <summary>What the visitor has not read yet will not be all, or it does not read the last of it.</summary>
+    private async Task<bool> IsCutOffAsync(Task outward) => !stream.IsComplete && (!stream.IsReadToEnd || await Task.WhenAny(outward, Task.Delay(LastBytesTime)) != outward);
 
     private async Task VisitorToStreamAsync()
     {
         try
         {
             await _copy.ToStreamAsync();
+            _isVisitorFinished = true;
             await stream.CompleteWritesAsync();
         }
         catch (BondStreamException)
