@@ -41,6 +41,7 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
 
     private EnablingResult Make(Attempt attempt, MultipathFacts facts, IReadOnlyList<string> names, bool isPersistent, bool isDryRun, IMultipathReport report)
     {
+        var journal = attempt.Journal;
         try
         {
             var plan = Plan(attempt, facts, names, isPersistent, isDryRun);
@@ -51,10 +52,9 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
                 return result;
             }
 
-            var journal = attempt.Journal;
             if (journal.Begin(names) is { } giveBack) attempt.Replaced.Push(giveBack);
-            var given = journal.Changes.OfType<EndpointChange>().Where(ours => attempt.Steps.Any(step => step.Change is ConnectionChange connection && IsOf(facts, connection, ours))).ToList();
-            foreach (var ours in given.Where(ours => facts.Endpoints?.Any(ours.IsAt) == true)) attempt.Replaced.Push(() => HaveBack(ours, journal));
+            var handover = new ConnectionHandover(system, journal, facts, attempt.Steps.Select(step => step.Change).OfType<ConnectionChange>());
+            foreach (var restore in handover.Restores) attempt.Replaced.Push(restore);
             new MultipathSetup(system).Make(attempt.Steps, (change, remark) =>
             {
                 if (remark is null)
@@ -64,9 +64,9 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
                 }
 
                 report.Remark(change, remark);
-                if (change is ConnectionChange later) given.RemoveAll(ours => IsOf(facts, later, ours)); // NetworkManager did not take it yet
+                if (change is ConnectionChange later) handover.Postpone(later);
             });
-            Forget(given, journal);
+            handover.Complete();
             return result;
         }
         catch (CommandException)
@@ -107,33 +107,10 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
             attempt.Persistent.Read();
             if (!attempt.Journal.Exists) throw; // somebody has disabled it meanwhile
             var setup = new MultipathSetup(system);
-            setup.TakeBack(attempt.Steps);
+            setup.TakeBack(attempt.New);
             RestoreQuietly(attempt.Replaced);
             foreach (var each in attempt.Created) setup.Undo(each, static (_, _) => { });
             throw;
-        }
-    }
-
-    private static bool IsOf(MultipathFacts facts, ConnectionChange connection, EndpointChange endpoint) =>
-        facts.Interfaces.Any(each => each.Name == connection.Interface && each.Index == endpoint.InterfaceIndex);
-
-    // NetworkManager takes it away with its own.
-    private void HaveBack(EndpointChange ours, MultipathJournal journal)
-    {
-        journal.Add(ours);
-        ours.Make(system);
-    }
-
-    // What NetworkManager keeps from now on it also takes away.
-    private static void Forget(IEnumerable<EndpointChange> given, MultipathJournal journal)
-    {
-        try
-        {
-            foreach (var theirs in given) journal.Remove(theirs);
-        }
-        catch (CommandException)
-        {
-            // Everything is done; an endpoint that is written down twice is undone once.
         }
     }
 
@@ -305,6 +282,14 @@ internal sealed class MultipathEnabling(IMultipathSystem system)
         /// <summary>Brings back what went before its successor came, the last first.</summary>
         public Stack<Action> Replaced { get; } = [];
 
-        public void Add(IEnumerable<MultipathChange> changes, MultipathJournal where) => Steps.AddRange(changes.Select(change => (change, where)));
+        /// <summary>Those of the steps that were not written down before: what an earlier command made is that command's.</summary>
+        public List<(MultipathChange Change, MultipathJournal Journal)> New { get; } = [];
+
+        public void Add(IEnumerable<MultipathChange> changes, MultipathJournal where)
+        {
+            var steps = changes.Select(change => (Change: change, Journal: where)).ToList();
+            Steps.AddRange(steps);
+            New.AddRange(steps.Where(step => !where.Changes.Contains(step.Change)));
+        }
     }
 }

@@ -343,6 +343,7 @@ internal sealed class FakeMachine : IMultipathSystem
     private ProcessAnswer Reapply(FakeInterface device)
     {
         if (IsReapplyRefused) return new(1, "", "Error: not now");
+        _added.RemoveAll(route => route.Interfaces[0] == device.Index);
         var isWanted = _flags[device.Connection!] is "0x22" or "0x2a" || _flags[device.Connection!] == "0x0" && _settings["net.mptcp.enabled"] == "1";
         foreach (var address in device.Addresses.Select(IPAddress.Parse))
         {

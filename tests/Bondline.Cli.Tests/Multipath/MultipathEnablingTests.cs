@@ -295,12 +295,14 @@ public sealed class MultipathEnablingTests
         var machine = Machine("plain");
         var fresh = machine.Dump();
         await EnableAsync(machine, isPersistent: false);
+        machine.Plug(FakeInterface.Uplink("usb0", 7, 900)); // for which the command writes there too
         machine.OnServiceStart = () =>
         {
             Add(machine, "10.3.0.77");
             throw new CommandException("kernel-refused", "");
         };
         await Assert.ThrowsAsync<CommandException>(() => EnableAsync(machine, isPersistent: true));
+        machine.Unplug("usb0");
         Assert.Equal([MultipathFiles.JournalOf(machine.NamespaceName)], machine.Files.Keys);
         Assert.Contains(machine.AllEndpoints, endpoint => endpoint.Address.Equals(IPAddress.Parse("10.3.0.77")));
         Disable(machine);

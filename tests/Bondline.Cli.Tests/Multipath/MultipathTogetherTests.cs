@@ -91,6 +91,18 @@ public sealed class MultipathTogetherTests
     }
 
     [Fact]
+    public async Task A_route_that_NetworkManager_takes_away_with_its_new_flags_is_made_again()
+    {
+        _machine.Manage("eth1");
+        var before = _machine.Dump();
+        await EnableAsync();
+        await EnableAsync(isPersistent: true);
+        Assert.Contains(_machine.Picture().Single(state => state.Link.Name == "eth1").Routes, route => route.IsDefault);
+        Disable();
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
     public async Task An_endpoint_that_NetworkManager_could_not_take_over_yet_stays_ours()
     {
         var connection = _machine.Manage("wlan0");
