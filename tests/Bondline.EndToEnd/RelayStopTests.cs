@@ -11,6 +11,8 @@ namespace Bondline.EndToEnd;
 [Collection(typeof(OneAtATime))]
 public sealed class RelayStopTests : IAsyncDisposable
 {
+    private const string Heard = "Stopping: requests under way have 2 s ";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-relay-stop-");
@@ -22,20 +24,20 @@ public sealed class RelayStopTests : IAsyncDisposable
     public async Task The_first_lets_a_request_finish()
     {
         var (relay, asked) = await StartAskedAsync();
-        await InterruptAsync(relay);
+        await relay.InterruptAsync(Heard);
         await asked.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"u8.ToArray());
         Assert.EndsWith("hello", await new StreamReader(_visitor.GetStream(), Encoding.ASCII).ReadToEndAsync().WaitAsync(Patience), StringComparison.Ordinal);
-        Assert.Equal(0, (await EndAsync(relay)).ExitCode);
+        Assert.Equal(0, (await relay.EndAsync()).ExitCode);
     }
 
     [Fact]
     public async Task The_second_ends_at_once()
     {
         var (relay, _) = await StartAskedAsync();
-        await InterruptAsync(relay);
+        await relay.InterruptAsync(Heard);
         var watch = Stopwatch.StartNew();
         await relay.SignalAsync("INT");
-        Assert.Equal(130, (await EndAsync(relay)).ExitCode);
+        Assert.Equal(130, (await relay.EndAsync()).ExitCode);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}, and the request alone would have had two seconds");
     }
 
@@ -66,18 +68,5 @@ public sealed class RelayStopTests : IAsyncDisposable
         var asked = await _service.AcceptSocketAsync();
         Assert.NotEqual(0, await asked.ReceiveAsync(new byte[4096]));
         return (_relay, asked);
-    }
-
-    /// <summary>The first Ctrl-C, and the word that it was heard: a second one before that is the same one to the system.</summary>
-    private static async Task InterruptAsync(LabProcess relay)
-    {
-        await relay.SignalAsync("INT");
-        await relay.WaitForErrorAsync(error => error.Contains("Stopping: requests under way have 2 s ", StringComparison.Ordinal), "that it is stopping", Patience);
-    }
-
-    private static async Task<ProcessResult> EndAsync(LabProcess relay)
-    {
-        using var late = new CancellationTokenSource(Patience);
-        return await relay.WaitAsync(late.Token);
     }
 }

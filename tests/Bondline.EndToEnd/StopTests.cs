@@ -10,6 +10,8 @@ namespace Bondline.EndToEnd;
 [Collection(typeof(OneAtATime))]
 public sealed class StopTests : IAsyncDisposable
 {
+    private const string Heard = "Stopping: 1 connection has ";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("bondline-stop-");
@@ -21,22 +23,22 @@ public sealed class StopTests : IAsyncDisposable
     public async Task The_first_lets_connections_finish()
     {
         var agent = await StartVisitedAsync();
-        await InterruptAsync(agent);
+        await agent.InterruptAsync(Heard);
         await AssertEchoAsync(2);
         var stream = _visitor.GetStream();
         _visitor.Client.Shutdown(SocketShutdown.Send);
         Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(Patience));
-        Assert.Equal(0, (await EndAsync(agent)).ExitCode);
+        Assert.Equal(0, (await agent.EndAsync()).ExitCode);
     }
 
     [Fact]
     public async Task The_second_ends_at_once()
     {
         var agent = await StartVisitedAsync();
-        await InterruptAsync(agent);
+        await agent.InterruptAsync(Heard);
         var watch = Stopwatch.StartNew();
         await agent.SignalAsync("INT");
-        Assert.Equal(130, (await EndAsync(agent)).ExitCode);
+        Assert.Equal(130, (await agent.EndAsync()).ExitCode);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(1), $"{watch.Elapsed}, and the connection alone would have had two seconds");
         var reset = await Assert.ThrowsAsync<IOException>(() => _visitor.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(Patience));
         Assert.Equal(SocketError.ConnectionReset, Assert.IsType<SocketException>(reset.InnerException).SocketErrorCode);
@@ -61,19 +63,6 @@ public sealed class StopTests : IAsyncDisposable
         await _visitor.ConnectAsync(url.Host, url.Port);
         await AssertEchoAsync(1);
         return _agent;
-    }
-
-    /// <summary>The first Ctrl-C, and the word that it was heard: a second one before that is the same one to the system.</summary>
-    private static async Task InterruptAsync(LabProcess agent)
-    {
-        await agent.SignalAsync("INT");
-        await agent.WaitForErrorAsync(error => error.Contains("Stopping: 1 connection has ", StringComparison.Ordinal), "that it is stopping", Patience);
-    }
-
-    private static async Task<ProcessResult> EndAsync(LabProcess agent)
-    {
-        using var late = new CancellationTokenSource(Patience);
-        return await agent.WaitAsync(late.Token);
     }
 
     private async Task AssertEchoAsync(byte value)
