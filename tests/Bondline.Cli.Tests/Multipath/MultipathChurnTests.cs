@@ -7,16 +7,9 @@ namespace Bondline.Cli.Tests.Multipath;
 /// <summary>Networks that change for a long time while they are followed.</summary>
 public sealed class MultipathChurnTests : IAsyncDisposable
 {
-    private readonly MultipathWatchTests.Report _report = new();
-    private readonly CancellationTokenSource _stop = new();
-    private Task<bool>? _running;
+    private readonly RunningWatch _watch = new();
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        if (_running is not null) await Task.WhenAny(_running);
-        _stop.Dispose();
-    }
+    public ValueTask DisposeAsync() => _watch.DisposeAsync();
 
     [Fact]
     public async Task With_all_endpoints_in_use_a_new_address_takes_the_place_of_the_old_one_at_once()
@@ -26,8 +19,8 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         Assert.Equal(8, machine.AllEndpoints.Count);
         machine["eth5"].Addresses = ["10.5.0.2", "2001:db8:5::99"]; // a new privacy address
         machine.Changed();
-        Assert.Equal("deleted eth5 2001:db8:5::2: the interface has another address now", await _report.NextAsync());
-        Assert.Equal("added eth5 2001:db8:5::99", await _report.NextAsync());
+        Assert.Equal("deleted eth5 2001:db8:5::2: the interface has another address now", await _watch.Report.NextAsync());
+        Assert.Equal("added eth5 2001:db8:5::99", await _watch.Report.NextAsync());
         Assert.Equal(8, machine.AllEndpoints.Count);
     }
 
@@ -38,9 +31,9 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         await FollowAsync(machine, "added eth4 2001:db8:4::2");
         Assert.Equal(8, machine.AllEndpoints.Count);
         machine.Unplug("eth2");
-        Assert.Equal("deleted eth2 10.2.0.2: the interface is gone", await _report.NextAsync());
-        Assert.Equal("deleted eth2 2001:db8:2::2: the interface is gone", await _report.NextAsync());
-        Assert.Equal("added eth5 2001:db8:5::2", await _report.NextAsync());
+        Assert.Equal("deleted eth2 10.2.0.2: the interface is gone", await _watch.Report.NextAsync());
+        Assert.Equal("deleted eth2 2001:db8:2::2: the interface is gone", await _watch.Report.NextAsync());
+        Assert.Equal("added eth5 2001:db8:5::2", await _watch.Report.NextAsync());
     }
 
     [Theory]
@@ -53,11 +46,11 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         machine.OnStep = (_, _) => throw new CommandException(code, "not now");
         machine["wlan0"].HasCarrier = false;
         machine.Changed();
-        Assert.Equal("failed: not now", await _report.NextAsync());
+        Assert.Equal("failed: not now", await _watch.Report.NextAsync());
         machine.OnStep = null;
         machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
-        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _watch.Report.NextAsync());
+        Assert.Equal("added usb0 10.4.0.2", await _watch.Report.NextAsync());
         Assert.Equal(["eth0", "usb0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
     }
 
@@ -69,7 +62,7 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         machine.OnStep = (_, _) => machine.RemoveEndpoint(IPAddress.Parse("10.3.0.2"));
         machine["wlan0"].HasCarrier = false;
         machine.Changed();
-        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _watch.Report.NextAsync());
         Assert.Equal(["eth0"], MultipathJournal.OfNamespace(machine).Changes.OfType<EndpointChange>().Select(change => change.Interface));
     }
 
@@ -82,10 +75,10 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         foreach (var (name, index, metric) in ((string, int, int)[])[("eth1", 3, 1600), ("eth2", 4, 1700), ("eth1", 3, 1600), ("eth2", 4, 1700)])
         {
             machine.TakeDown(name);
-            Assert.StartsWith($"deleted {name} 10.{index}.0.2: ", await _report.NextAsync(), StringComparison.Ordinal);
+            Assert.StartsWith($"deleted {name} 10.{index}.0.2: ", await _watch.Report.NextAsync(), StringComparison.Ordinal);
             machine.TakeUp(name);
-            Assert.Equal($"ip route add default via 10.{index}.0.1 dev {name} metric {metric} proto static", await _report.NextAsync());
-            Assert.Equal($"added {name} 10.{index}.0.2", await _report.NextAsync());
+            Assert.Equal($"ip route add default via 10.{index}.0.1 dev {name} metric {metric} proto static", await _watch.Report.NextAsync());
+            Assert.Equal($"added {name} 10.{index}.0.2", await _watch.Report.NextAsync());
             Assert.Equal(2, MultipathJournal.OfNamespace(machine).Changes.OfType<RouteChange>().Count());
         }
 
@@ -101,9 +94,9 @@ public sealed class MultipathChurnTests : IAsyncDisposable
         for (var index = 4; index < 8; index++)
         {
             machine.Plug(Mended($"usb{index}", index));
-            while (await _report.NextAsync() is var line && line != $"added usb{index} 10.{index}.0.2") Assert.DoesNotContain("failed", line, StringComparison.Ordinal);
+            while (await _watch.Report.NextAsync() is var line && line != $"added usb{index} 10.{index}.0.2") Assert.DoesNotContain("failed", line, StringComparison.Ordinal);
             machine.Unplug($"usb{index}");
-            Assert.Equal($"deleted usb{index} 10.{index}.0.2: the interface is gone", await _report.NextAsync());
+            Assert.Equal($"deleted usb{index} 10.{index}.0.2: the interface is gone", await _watch.Report.NextAsync());
             Assert.DoesNotContain(MultipathJournal.OfNamespace(machine).Changes, change => change.Command.Contains("usb", StringComparison.Ordinal));
         }
     }
@@ -154,7 +147,7 @@ public sealed class MultipathChurnTests : IAsyncDisposable
     private static FakeInterface Mended(string name, int index) => new(name, index, $"10.{index}.0.2") { NarrowGateway = $"10.{index}.0.1", ReplyFilter = "1" };
 
     private static Task<EnablingResult> EnableAsync(FakeMachine machine, bool isPersistent = false) =>
-        new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, new MultipathWatchTests.Report(), CancellationToken.None);
+        new MultipathEnabling(machine).EnableAsync([], isPersistent, isDryRun: false, new WatchReport(), CancellationToken.None);
 
     private static List<UndoResult> Disable(FakeMachine machine)
     {
@@ -170,7 +163,7 @@ public sealed class MultipathChurnTests : IAsyncDisposable
     /// <param name="last">The last it says at the start.</param>
     private async Task FollowAsync(FakeMachine machine, string last)
     {
-        _running = new MultipathWatch(machine, [], _report, TimeProvider.System).RunAsync(_stop.Token);
-        while (await _report.NextAsync() != last) { }
+        _watch.Begin(machine, []);
+        while (await _watch.Report.NextAsync() != last) { }
     }
 }

@@ -134,7 +134,7 @@ public sealed class MultipathTogetherTests
         _machine.Manage("wlan0");
         await EnableAsync();
         using var stop = new CancellationTokenSource();
-        var report = new MultipathWatchTests.Report();
+        var report = new WatchReport();
         var running = isFollowingBefore ? await FollowAsync() : null;
         _machine.IsReapplyRefused = true; // NetworkManager takes it later: until then it is written down as ours
         await EnableAsync(isPersistent: true);
@@ -163,7 +163,7 @@ public sealed class MultipathTogetherTests
     {
         const string Held = "failed: another bondline has held /run/bondline-mptcp/lock for long, and the networks are not followed until it gives it back";
         using var stop = new CancellationTokenSource();
-        var report = new MultipathWatchTests.Report();
+        var report = new WatchReport();
         _machine.IsLockHeld = true;
         var running = new MultipathWatch(_machine, [], report, TimeProvider.System).RunAsync(stop.Token);
         Assert.Equal(Held, await report.NextAsync());

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net;
 using Bondline.Cli.Multipath;
 using Bondline.Linux;
@@ -11,16 +10,9 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private readonly FakeMachine _machine = new(FakeInterface.Uplink("eth0", 2), FakeInterface.Uplink("wlan0", 3, 600));
-    private readonly Report _report = new();
-    private readonly CancellationTokenSource _stop = new();
-    private Task<bool>? _running;
+    private readonly RunningWatch _watch = new();
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stop.CancelAsync();
-        if (_running is not null) await Task.WhenAny(_running);
-        _stop.Dispose();
-    }
+    public ValueTask DisposeAsync() => _watch.DisposeAsync();
 
     [Fact]
     public async Task It_does_what_enable_does_and_disable_undoes_it()
@@ -30,7 +22,7 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         Assert.Equal(["10.2.0.2", "10.3.0.2"], _machine.AllEndpoints.Select(endpoint => $"{endpoint.Address}"));
         Assert.Equal("1", _machine.ReadSysctl("net.mptcp.enabled"));
         Disable();
-        Assert.False(await _running!.WaitAsync(Limit));
+        Assert.False(await _watch.Running.WaitAsync(Limit));
         Assert.Equal(before, _machine.Dump());
     }
 
@@ -40,10 +32,10 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         await StartAsync();
         _machine["wlan0"].HasCarrier = false;
         _machine.Changed();
-        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _watch.Report.NextAsync());
         _machine["wlan0"].HasCarrier = true;
         _machine.Changed();
-        Assert.Equal("added wlan0 10.3.0.2", await _report.NextAsync());
+        Assert.Equal("added wlan0 10.3.0.2", await _watch.Report.NextAsync());
     }
 
     [Fact]
@@ -52,16 +44,16 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         var before = _machine.Dump();
         await StartAsync();
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        Assert.Equal("ip mptcp limits set subflows 3", await _report.NextAsync());
-        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        Assert.Equal("ip mptcp limits set subflows 3", await _watch.Report.NextAsync());
+        Assert.Equal("added usb0 10.4.0.2", await _watch.Report.NextAsync());
         _machine.Plug(new("usb1", 5, "10.5.0.2") { NarrowGateway = "10.5.0.1" });
-        Assert.Equal("ip route add default via 10.5.0.1 dev usb1 metric 1100 proto static", await _report.NextAsync());
-        Assert.Equal("ip mptcp limits set subflows 4", await _report.NextAsync());
-        Assert.Equal("added usb1 10.5.0.2", await _report.NextAsync());
+        Assert.Equal("ip route add default via 10.5.0.1 dev usb1 metric 1100 proto static", await _watch.Report.NextAsync());
+        Assert.Equal("ip mptcp limits set subflows 4", await _watch.Report.NextAsync());
+        Assert.Equal("added usb1 10.5.0.2", await _watch.Report.NextAsync());
         _machine.Unplug("usb0");
-        Assert.Equal("deleted usb0 10.4.0.2: the interface is gone", await _report.NextAsync());
+        Assert.Equal("deleted usb0 10.4.0.2: the interface is gone", await _watch.Report.NextAsync());
         _machine.Unplug("usb1");
-        await _report.NextAsync();
+        await _watch.Report.NextAsync();
         Disable();
         Assert.Equal(before, _machine.Dump());
     }
@@ -72,19 +64,19 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         await StartAsync();
         _machine["wlan0"].Addresses = ["10.3.0.77"];
         _machine.Changed();
-        Assert.Equal("added wlan0 10.3.0.77", await _report.NextAsync());
-        Assert.Equal("deleted wlan0 10.3.0.2: the interface has another address now", await _report.NextAsync());
+        Assert.Equal("added wlan0 10.3.0.77", await _watch.Report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: the interface has another address now", await _watch.Report.NextAsync());
     }
 
     [Fact]
     public async Task Stopped_it_leaves_the_endpoints_and_started_again_it_knows_them_for_its_own()
     {
         await StartAsync();
-        await _stop.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _running!);
+        await _watch.StopAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _watch.Running);
         Assert.Equal(2, _machine.AllEndpoints.Count);
         _machine["wlan0"].HasCarrier = false;
-        var again = new Report();
+        var again = new WatchReport();
         using var stop = new CancellationTokenSource();
         var running = new MultipathWatch(_machine, [], again, TimeProvider.System).RunAsync(stop.Token);
         Assert.Equal("following eth0", await again.NextAsync());
@@ -98,13 +90,13 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     {
         _machine.SetEndpoint(new(0, IPAddress.Parse("10.2.0.2"), 0, MultipathEndpointFlags.Subflow | MultipathEndpointFlags.FullMesh, 2));
         _machine.Manage("wlan0");
-        await new MultipathEnabling(_machine).EnableAsync([], isPersistent: true, isDryRun: false, new Report(), CancellationToken.None);
+        await new MultipathEnabling(_machine).EnableAsync([], isPersistent: true, isDryRun: false, new WatchReport(), CancellationToken.None);
         await StartAsync(additions: 0);
         _machine["eth0"].HasCarrier = false;
         _machine["wlan0"].HasCarrier = false;
         _machine.Changed();
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        Assert.Equal("added usb0 10.4.0.2", await _report.NextAsync());
+        Assert.Equal("added usb0 10.4.0.2", await _watch.Report.NextAsync());
         Assert.Equal(3, _machine.AllEndpoints.Count);
     }
 
@@ -117,23 +109,23 @@ public sealed class MultipathWatchTests : IAsyncDisposable
             if (!isAfter && _machine.AllEndpoints.Count == 2) throw new CommandException("kernel-refused", "no room");
         };
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        Assert.Equal("failed: no room", await _report.NextAsync());
+        Assert.Equal("failed: no room", await _watch.Report.NextAsync());
         _machine.Changed();
         _machine.Changed();
         _machine.OnStep = null;
         _machine.Plug(FakeInterface.Uplink("usb1", 5, 700));
-        string[] both = [await _report.NextAsync(), await _report.NextAsync(), await _report.NextAsync()];
+        string[] both = [await _watch.Report.NextAsync(), await _watch.Report.NextAsync(), await _watch.Report.NextAsync()];
         Assert.Contains("added usb0 10.4.0.2", both);
     }
 
     [Fact]
     public async Task Named_interfaces_may_come_later_and_others_are_not_used()
     {
-        _running = new MultipathWatch(_machine, ["usb0"], _report, TimeProvider.System).RunAsync(_stop.Token);
-        while (await _report.NextAsync() != "following ") { }
+        _watch.Begin(_machine, ["usb0"]);
+        while (await _watch.Report.NextAsync() != "following ") { }
         Assert.Empty(_machine.AllEndpoints);
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        while (await _report.NextAsync() != "added usb0 10.4.0.2") { }
+        while (await _watch.Report.NextAsync() != "added usb0 10.4.0.2") { }
         Assert.Single(_machine.AllEndpoints);
     }
 
@@ -169,7 +161,7 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     public async Task What_a_user_enables_while_an_agent_runs_stays_at_the_agents_end()
     {
         _machine.Processes.Add(11);
-        await RunAgentAsync(11, () => new MultipathEnabling(_machine).EnableAsync([], isPersistent: false, isDryRun: false, new Report(), CancellationToken.None));
+        await RunAgentAsync(11, () => new MultipathEnabling(_machine).EnableAsync([], isPersistent: false, isDryRun: false, new WatchReport(), CancellationToken.None));
         new MultipathEnabling(_machine).Leave(11);
         Assert.Equal(2, _machine.AllEndpoints.Count);
         Assert.Equal("1", _machine.ReadSysctl("net.mptcp.enabled"));
@@ -178,17 +170,18 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     [Fact]
     public async Task An_agent_uses_the_interfaces_that_were_named_and_nothing_where_nothing_was_enabled()
     {
-        Assert.False(await new MultipathWatch(_machine, null, _report, TimeProvider.System).RunAsync(_stop.Token));
+        _watch.Begin(_machine, null);
+        Assert.False(await _watch.Running.WaitAsync(Limit));
         Assert.Empty(_machine.AllEndpoints);
-        await new MultipathEnabling(_machine).EnableAsync(["eth0"], isPersistent: false, isDryRun: false, new Report(), CancellationToken.None);
+        await new MultipathEnabling(_machine).EnableAsync(["eth0"], isPersistent: false, isDryRun: false, new WatchReport(), CancellationToken.None);
         _machine.Processes.Add(11);
         await RunAgentAsync(11, () => Task.CompletedTask, additions: 0);
-        _running = new MultipathWatch(_machine, null, _report, TimeProvider.System).RunAsync(_stop.Token);
-        Assert.Equal("following eth0", await _report.NextAsync());
+        _watch.Begin(_machine, null);
+        Assert.Equal("following eth0", await _watch.Report.NextAsync());
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
         _machine["eth0"].HasCarrier = false;
         _machine.Changed();
-        Assert.Equal("deleted eth0 10.2.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("deleted eth0 10.2.0.2: no carrier", await _watch.Report.NextAsync());
         Assert.Empty(_machine.AllEndpoints);
     }
 
@@ -198,30 +191,31 @@ public sealed class MultipathWatchTests : IAsyncDisposable
         await StartAsync();
         _machine["wlan0"].HasCarrier = false;
         _machine.Changed();
-        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _watch.Report.NextAsync());
         _machine["wlan0"].HasCarrier = true; // and the other one sees it first
         var back = new EndpointChange(IPAddress.Parse("10.3.0.2"), "wlan0", 3);
         new MultipathSetup(_machine).Make(back, MultipathJournal.OfNamespace(_machine));
         _machine.Changed();
         _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
-        while (await _report.NextAsync() != "added usb0 10.4.0.2") { }
+        while (await _watch.Report.NextAsync() != "added usb0 10.4.0.2") { }
         _machine["wlan0"].HasCarrier = false;
         _machine.Changed();
-        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _report.NextAsync());
+        Assert.Equal("deleted wlan0 10.3.0.2: no carrier", await _watch.Report.NextAsync());
     }
 
     [Fact]
     public async Task Without_the_right_it_does_not_begin()
     {
         _machine.MayChange = false;
-        Assert.Equal("right-missing", (await Assert.ThrowsAsync<CommandException>(() => new MultipathWatch(_machine, [], _report, TimeProvider.System).RunAsync(_stop.Token))).Code);
+        _watch.Begin(_machine, []);
+        Assert.Equal("right-missing", (await Assert.ThrowsAsync<CommandException>(() => _watch.Running)).Code);
         Assert.Equal(0, _machine.Steps);
     }
 
     /// <summary>What an agent that is carried does until it is stopped, but for taking leave.</summary>
     private async Task RunAgentAsync(int process, Func<Task> meanwhile, int additions = 2)
     {
-        var report = new Report();
+        var report = new WatchReport();
         using var stop = new CancellationTokenSource();
         var running = new MultipathWatch(_machine, null, report, TimeProvider.System, process).RunAsync(stop.Token);
         while (!(await report.NextAsync()).StartsWith("following", StringComparison.Ordinal)) { }
@@ -234,42 +228,12 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     /// <param name="additions">How many endpoints it adds at first.</param>
     private async Task StartAsync(int additions = 2)
     {
-        _running = new MultipathWatch(_machine, [], _report, TimeProvider.System).RunAsync(_stop.Token);
-        while (!(await _report.NextAsync()).StartsWith("following", StringComparison.Ordinal)) { }
+        _watch.Begin(_machine, []);
+        while (!(await _watch.Report.NextAsync()).StartsWith("following", StringComparison.Ordinal)) { }
         while (additions > 0)
-            if ((await _report.NextAsync()).StartsWith("added", StringComparison.Ordinal))
+            if ((await _watch.Report.NextAsync()).StartsWith("added", StringComparison.Ordinal))
                 additions--;
     }
 
     private void Disable() => new MultipathEnabling(_machine).Disable((_, _) => { }, CancellationToken.None);
-
-    internal sealed class Report : IMultipathWatchReport
-    {
-        private readonly ConcurrentQueue<string> _lines = new();
-        private readonly SemaphoreSlim _count = new(0);
-
-        public async Task<string> NextAsync()
-        {
-            if (!await _count.WaitAsync(Limit)) throw new TimeoutException("Nothing more was told.");
-            return _lines.TryDequeue(out var line) ? line : throw new InvalidOperationException("Told and not there.");
-        }
-
-        public void Following(MultipathPlan plan, IEnumerable<Advice> advice) => Tell($"following {string.Join(' ', plan.Used.Select(verdict => verdict.Name))}");
-
-        public void Changing(MultipathChange change) => Tell(change.Command);
-
-        public void Remark(MultipathChange change, string remark) => Tell(remark);
-
-        public void Added(string interfaceName, EndpointPlace place) => Tell($"added {interfaceName} {place.Address}");
-
-        public void Deleted(string interfaceName, EndpointPlace place, LeftOut why) => Tell($"deleted {interfaceName} {place.Address}: {why.Detail}");
-
-        public void Failed(CommandException why) => Tell($"failed: {why.Message}");
-
-        private void Tell(string line)
-        {
-            _lines.Enqueue(line);
-            _count.Release();
-        }
-    }
 }
