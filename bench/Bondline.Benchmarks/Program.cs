@@ -16,7 +16,7 @@ switch (args.FirstOrDefault())
     case "idle-streams": await Idle.StreamsAsync(number > 0 ? number : 10_000); break;
     case "idle-bonds": await Idle.BondsAsync(program, number > 0 ? number : 5000); break;
     case "ssh": await AgainstSsh.RunAsync(program, number > 0 ? number : 5); break;
-    case "http": await AgainstHops.RunAsync(program, Environment.GetEnvironmentVariable("BONDLINE_HOP") ?? ".build/hop/yarp-hop", number > 0 ? number : 5); break;
+    case "http": await AgainstHops.RunAsync(program, Environment.GetEnvironmentVariable("BONDLINE_HOP") ?? ".build/hop/yarp-hop", number > 0 ? number : 3); break;
     case "carriers": await Carriers.RunAsync(program, number > 0 ? number : 5); break;
     case "listeners": await Listeners.RunAsync(program, number > 0 ? number : 5); break;
     case "crowd": await Crowd.RunAsync(program); break;
