@@ -74,7 +74,7 @@ internal sealed class CertificateAuthority : IDisposable
 
     /// <summary>A certificate with a key of its own. The caller disposes it.</summary>
     /// <param name="hosts">Host names, wildcards and addresses it is for.</param>
-    /// <param name="now">It is valid from a day before to 90 days after, but never longer than the root.</param>
+    /// <param name="now">It is valid from a day before to 90 days after, but only while the root is. May be earlier than the root: clocks are set back.</param>
     public X509Certificate2 Issue(IEnumerable<string> hosts, DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -92,8 +92,8 @@ internal sealed class CertificateAuthority : IDisposable
         request.CertificateExtensions.Add(names.Build());
         var serial = RandomNumberGenerator.GetBytes(16);
         serial[0] &= 0x7f; // positive: RFC 5280 section 4.1.2.2
-        var end = now + LeafValidity;
-        using var bare = request.Create(_root, now - Tolerance, end < _root.NotAfter ? end : _root.NotAfter, serial);
+        DateTimeOffset begin = now - Tolerance, end = now + LeafValidity;
+        using var bare = request.Create(_root, begin > _root.NotBefore ? begin : _root.NotBefore, end < _root.NotAfter ? end : _root.NotAfter, serial);
         return bare.CopyWithPrivateKey(key);
     }
 

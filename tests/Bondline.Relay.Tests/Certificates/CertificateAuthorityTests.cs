@@ -63,6 +63,26 @@ public sealed class CertificateAuthorityTests : IDisposable
     }
 
     [Fact]
+    public void A_clock_set_back_since_the_root_was_made_stops_no_visitor()
+    {
+        using var authority = CertificateAuthority.Create(Now);
+        using var leaf = authority.Issue(["lab.test"], Now.AddHours(-1));
+        Assert.True(IsTrusted(leaf, authority));
+    }
+
+    [Fact]
+    public void The_first_visitor_is_served_also_if_a_second_ends_while_the_root_is_made()
+    {
+        var time = new ManualTime();
+        using var certificates = new VisitorCertificates(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return CertificateAuthority.Create(time.GetUtcNow());
+        }, "lab.test", null, _ => true, time);
+        Assert.True(certificates.For("shop.lab.test", IPAddress.Loopback).TargetCertificate.MatchesHostname("shop.lab.test"));
+    }
+
+    [Fact]
     public void Visitors_see_the_same_certificate_until_it_is_time_for_a_new_one()
     {
         var time = new ManualTime();
