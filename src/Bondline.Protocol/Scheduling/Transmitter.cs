@@ -24,12 +24,16 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>From 200 Mbit/s on, several full frames are written at once: there a queue of 128 KiB is 5 ms at most.</summary>
     private const double BurstBytesPerSecond = 200e6 / 8;
 
-    private readonly Queue<StreamEndpoint> _sparse = new(), _bulk = new();
+    /// <summary>A subflow with so many unacknowledged frames is given no more; a peer that acknowledges nothing would else have us remember ever more control frames.</summary>
+    private const int MostSentFrames = 1 << 17;
+
+    private readonly Queue<StreamEndpoint> _ends = new(), _sparse = new(), _bulk = new(); // of streams with nothing but their end to send, little, and much
     private readonly Queue<ControlItem> _orphans = new(); // control frames no subflow can carry now
     private readonly CopyQueue _owed = new();
     private CopyBudget _copies = new();
     private ulong _pingNumber = seed & 0xFFFF;
     private TokenBucket _duplicates;
+    private bool _isDataUpdateQueued;
     private long _unsent;      // new bytes that wait, over all streams
     private long _sentTotal;   // of the peer's window over all streams
 
@@ -65,7 +69,12 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     {
         if (stream.IsQueuedSparse || stream.IsQueuedBulk || !MaySend(stream)) return;
         var unsent = (long)stream.UnsentBytes;
-        if (unsent <= SparseFrameBytes && stream.SparseRate.Has(unsent, SparseBytesPerSecond, SparseDepthBytes, now))
+        if (unsent == 0) // it waits for no window
+        {
+            stream.IsQueuedSparse = true;
+            _ends.Enqueue(stream);
+        }
+        else if (unsent <= SparseFrameBytes && stream.SparseRate.Has(unsent, SparseBytesPerSecond, SparseDepthBytes, now))
         {
             stream.IsQueuedSparse = true;
             _sparse.Enqueue(stream);
@@ -99,6 +108,14 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         }
         first.Control.Enqueue(item);
         if (!isOwed) Best(first)?.Control.Enqueue(item);
+    }
+
+    /// <summary>Announces the window over all streams as it will be then, unless that waits to be written already.</summary>
+    public void QueueDataUpdate()
+    {
+        if (_isDataUpdateQueued) return;
+        _isDataUpdateQueued = true;
+        QueueControl(new(FrameType.MaxData, null, null));
     }
 
     /// <summary>A subflow can be used (again): it takes what waited for one.</summary>
@@ -199,7 +216,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
         if (length == 0)
         {
-            if (_sparse.Count > 0 || _bulk.Count > 0 || _owed.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
+            if (_ends.Count > 0 || _sparse.Count > 0 || _bulk.Count > 0 || _owed.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
             return 0;
         }
         subflow.BytesSent += length;
@@ -223,7 +240,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var room = buffer[..limit];
         var position = WriteAnswers(subflow, now, room);
         position += acknowledger.Write(subflow, room[position..], isBesideOthers: false, now);
-        if (subflow.State == SubflowState.Active)
+        if (subflow.State == SubflowState.Active && subflow.Sent.Count < MostSentFrames)
         {
             position = WriteControl(subflow, now, room, position);
             position = WriteStreams(subflow, now, room, position, isFast ? limit : subflow.FrameLimit);
@@ -274,6 +291,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         switch (item.Type)
         {
             case FrameType.MaxData:
+                _isDataUpdateQueued = false;
                 return new MaximumFrame(FrameType.MaxData, (ulong)bond.DataMaximum).WriteTo(destination);
             case FrameType.MaxStreams:
                 return new MaximumFrame(FrameType.MaxStreams, bond.AnnouncedStreams).WriteTo(destination);
@@ -330,18 +348,18 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     private int WriteSparse(Subflow subflow, Instant now, Span<byte> room, int position)
     {
-        while (_sparse.TryPeek(out var stream))
+        while ((_ends.Count > 0 ? _ends : _sparse) is var queue && queue.TryPeek(out var stream))
         {
             if (!MaySend(stream))
             {
-                _sparse.Dequeue();
+                queue.Dequeue();
                 stream.IsQueuedSparse = false;
                 continue;
             }
             var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
             if (!ReferenceEquals(EarliestCompletion.Fastest(bond, length, null, now), subflow)) return 0;
             if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            _sparse.Dequeue();
+            queue.Dequeue();
             stream.IsQueuedSparse = false;
             var start = stream.Next;
             var written = WriteNew(subflow, stream, length, now, room, position);

@@ -26,7 +26,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         if (_isAnnounced) return false;
         _isAnnounced = true;
         Maximum = Math.Max(Maximum, _consumedTotal + _options.MemoryBudgetBytes);
-        transmitter.QueueControl(new(FrameType.MaxData, null, null));
+        transmitter.QueueDataUpdate();
         return true;
     }
 
@@ -70,7 +70,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         var worthwhile = Math.Clamp(Maximum - _receivedTotal, LeastAnnounced, _options.MemoryBudgetBytes / 4);
         if (!_isAnnounced || maximum - Maximum < worthwhile) return;
         Maximum = maximum;
-        transmitter.QueueControl(new(FrameType.MaxData, null, null));
+        transmitter.QueueDataUpdate();
     }
 
     private void OpenStream(StreamEndpoint stream, Instant now)

@@ -170,6 +170,50 @@ public sealed class RuleBreakerTests
         Assert.InRange(_bond.PollTransmit(_subflow, _now, _record), 1, PingFrame.ProbePadding + 200); // the last one's PONG, and a first PING of its own
     }
 
+    [Theory]
+    [InlineData(10)]      // the end comes behind little of another stream
+    [InlineData(100_000)] // behind much
+    public void A_peer_that_opens_no_window_hears_of_ends_all_the_same(int waiting)
+    {
+        var ending = _bond.TryOpenStream(_now)!;
+        _bond.Write(ending, new byte[5000], _now);
+        while (_bond.Statistics.BytesSent < Bond.InitialDataMaximum)
+        {
+            _bond.Write(_bond.TryOpenStream(_now)!, new byte[10_000], _now);
+            Drain();
+            Send(Ack((0, (ulong)_subflow.BytesSent)));
+        }
+        _bond.Write(_bond.TryOpenStream(_now)!, new byte[waiting], _now);
+        Drain();
+        Assert.True(_bond.Backlog.IsWaiting);
+        _bond.Finish(ending, _now);
+        Drain();
+        Assert.True(ending.IsEndSent);
+    }
+
+    /// <summary>Each window update is a frame to remember until its ACK.</summary>
+    [Fact]
+    public void A_peer_that_acknowledges_nothing_makes_us_remember_no_more_than_the_limit()
+    {
+        const int Window = 4096;
+        var bond = new Bond(BondRole.Relay, BondOptions.Default with { MemoryBudgetBytes = 256 * 1024, InitialStreamWindowBytes = Window, Segments = new() }, 1);
+        var subflow = bond.AddSubflow(new(0), SubflowPolicy.Normal, TimeSpan.FromMilliseconds(10), _now);
+        StreamEndpoint? stream = null;
+        for (ulong i = 0; i < 600_000; i++)
+        {
+            bond.HandleReceived(subflow, Stream(First, i * (Window / 2), Window / 2), _now += TimeSpan.FromMilliseconds(50)); // slowly, or the window would grow
+            stream ??= Opened(bond);
+            while (bond.Read(stream, _record, _now) > 0)
+            {
+            }
+            if (subflow.IsPingOutstanding) bond.HandleReceived(subflow, Write(new PingFrame(FrameType.Pong, subflow.PingNumber).WriteTo), _now); // it lives, and says so
+            bond.HandleTimeout(_now);
+            Drain(bond, subflow);
+        }
+        Assert.Equal(SubflowState.Active, subflow.State);
+        Assert.InRange(subflow.Sent.Count, 100_000, 140_000);
+    }
+
     [Fact]
     public void Streams_opened_and_reset_over_and_over_leave_nothing()
     {
@@ -194,17 +238,21 @@ public sealed class RuleBreakerTests
         Assert.Equal(bytes.Length, _bond.HandleReceived(_subflow, bytes, _now));
     }
 
-    private void Drain()
+    private void Drain() => Drain(_bond, _subflow);
+
+    private void Drain(Bond bond, Subflow subflow)
     {
-        while (_bond.PollTransmit(_subflow, _now, _record) > 0)
+        while (bond.PollTransmit(subflow, _now, _record) > 0)
         {
         }
     }
 
-    private StreamEndpoint Opened()
+    private StreamEndpoint Opened() => Opened(_bond);
+
+    private static StreamEndpoint Opened(Bond bond)
     {
         StreamEndpoint? opened = null;
-        while (_bond.TryPollEvent(out var bondEvent))
+        while (bond.TryPollEvent(out var bondEvent))
             if (bondEvent.Kind == BondEventKind.StreamOpened) opened = bondEvent.Stream;
         return opened!;
     }
