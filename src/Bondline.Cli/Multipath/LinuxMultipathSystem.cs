@@ -47,6 +47,7 @@ internal sealed class LinuxMultipathSystem(string? path, string root = "") : IMu
             Interfaces = [.. interfaces.Select(state => Read(state, ofAll, _networkManager))],
             SystemInterfaces = SystemInterfaces(),
             MaxRetransmissionMilliseconds = int.TryParse(_settings.Read("net.ipv4.tcp_rto_max_ms"), NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds) ? milliseconds : null,
+            MaxUnsentBytes = long.TryParse(_settings.Read("net.ipv4.tcp_notsent_lowat"), NumberStyles.None, CultureInfo.InvariantCulture, out var unsent) ? unsent : null,
             Counters = MultipathCounters.Read(),
             Managers = _managers,
         };

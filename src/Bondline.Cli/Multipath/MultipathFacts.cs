@@ -27,6 +27,9 @@ internal sealed record MultipathFacts
     /// <summary>net.ipv4.tcp_rto_max_ms (Linux 6.15); null if the kernel does not have it.</summary>
     public int? MaxRetransmissionMilliseconds { get; init; }
 
+    /// <summary>net.ipv4.tcp_notsent_lowat: bytes of a TCP connection that may wait unsent; null if the kernel does not have it.</summary>
+    public long? MaxUnsentBytes { get; init; }
+
     /// <summary>What the kernel has counted since the namespace was made; null if it cannot be read.</summary>
     public MultipathCounters? Counters { get; init; }
 

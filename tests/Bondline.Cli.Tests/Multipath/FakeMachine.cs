@@ -200,6 +200,7 @@ internal sealed class FakeMachine : IMultipathSystem
             Settings = _settings.Where(setting => setting.Key.StartsWith("net.mptcp.", StringComparison.Ordinal)).ToDictionary(setting => setting.Key["net.mptcp.".Length..], setting => setting.Value),
             Endpoints = EndpointsAreHidden ? null : [.. _endpoints],
             Limits = _limits,
+            MaxUnsentBytes = long.TryParse(_settings.GetValueOrDefault("net.ipv4.tcp_notsent_lowat"), NumberStyles.None, CultureInfo.InvariantCulture, out var unsent) ? unsent : null,
             Interfaces = [.. interfaces.Select(state => Facts(state, ofAll))],
             SystemInterfaces = ((AddressFamily[])[AddressFamily.InterNetwork, AddressFamily.InterNetworkV6])
                 .Select(family => (family, best: interfaces.SelectMany(state => state.Routes).Where(route => route.IsDefault && route.Destination.AddressFamily == family).MinBy(route => route.Metric)))

@@ -114,6 +114,18 @@ public sealed class MptcpSetupCommandTests
         Assert.Contains("MPTCP sends its keys in the clear", host.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("4294967295", true)] // the kernel's own
+    [InlineData("131072", false)]
+    public async Task What_waits_unsent_without_a_limit_is_no_fault_but_worth_advice(string limit, bool isAdvised)
+    {
+        await new MultipathEnabling(_machine).EnableAsync([], isPersistent: false, isDryRun: false, new Silent(), CancellationToken.None);
+        _machine.Set("net.ipv4.tcp_notsent_lowat", limit);
+        await using var host = new TestHost { Machine = _machine };
+        Assert.Equal(0, await host.RunAsync("mptcp", "status"));
+        Assert.Equal(isAdvised, host.Output.Contains("sysctl -w net.ipv4.tcp_notsent_lowat=131072", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Status_judges_by_what_would_work()
     {
