@@ -13,8 +13,10 @@ internal static class MultipathAdvice
 {
     // Beyond this, a network that is back is not used for longer than people wait.
     private const int SlowReturnMilliseconds = 10_000, QuickReturnMilliseconds = 1000;
+
     // The kernel's own is no limit; whoever has set one knows why.
     private const int UnsentBytes = 128 * 1024, NoUnsentLimit = 1 << 20;
+
     private const int LongBlackholeSeconds = 300, ShortBlackholeSeconds = 60;
 
     public static IReadOnlyList<Advice> Make(MultipathFacts facts) => [.. OfCounters(facts.Counters), .. OfEndpoints(facts), .. OfSettings(facts)];
