@@ -17,7 +17,7 @@ internal static class LabMeasureCommand
         var link = new Option<string>("--on") { Description = "The link it happens to.", DefaultValueFactory = _ => "eth0" };
         var seconds = new Option<double>("--seconds") { Description = "How long to measure, or how long the fault lasts.", DefaultValueFactory = _ => 5 };
         var loss = new Option<double>("--loss") { Description = "Percent of packets lost on every link, each way." };
-        var with = new Option<string>("--with") { Description = "bondline, bondline-mptcp (carried by kernel MPTCP), mptcp (no tunnel: plain programs under bondline run), mptcp-watch (the same beside bondline mptcp watch), mptcp-advised (and with the setting it advises), ssh (ssh -R) or ssh-mptcp (the same under mptcpize).", DefaultValueFactory = _ => "bondline" };
+        var with = new Option<string>("--with") { Description = "bondline, bondline-mptcp (carried by kernel MPTCP), mptcp (no tunnel: plain programs under bondline run), mptcp-watch (the same beside bondline mptcp watch), ssh (ssh -R) or ssh-mptcp (the same under mptcpize).", DefaultValueFactory = _ => "bondline" };
         var repeat = new Option<int>("--repeat") { Description = "How often.", DefaultValueFactory = _ => 1 };
         var command = new Command("measure", "Measure one thing in a new lab.") { what, links, control, down, fault, link, seconds, loss, with, repeat };
         command.SetAction((line, _) => report(host, async () =>

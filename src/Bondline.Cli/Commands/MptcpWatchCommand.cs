@@ -10,7 +10,7 @@ internal static class MptcpWatchCommand
     public static Command Create(CommandHost host)
     {
         var names = MptcpCommand.Interfaces();
-        var command = new Command("watch", "Do what \"enable\" does, and follow the networks: an endpoint goes at once when its network does, and comes back with it.") { names };
+        var command = new Command("watch", "Do what \"enable\" does, and follow the networks: an endpoint goes at once when its network does, and comes back with it. Of two networks and more it also limits what TCP connections keep unsent (net.ipv4.tcp_notsent_lowat).") { names };
         command.SetAction((line, _) => MptcpCommand.GuardAsync(() => RunAsync(host, line, line.GetValue(names) ?? [])));
         return command;
     }

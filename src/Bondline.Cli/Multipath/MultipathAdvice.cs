@@ -14,28 +14,29 @@ internal static class MultipathAdvice
     // Beyond this, a network that is back is not used for longer than people wait.
     private const int SlowReturnMilliseconds = 10_000, QuickReturnMilliseconds = 1000;
 
-    // The kernel's own is no limit; whoever has set one knows why.
-    private const int UnsentBytes = 128 * 1024, NoUnsentLimit = 1 << 20;
-
     private const int LongBlackholeSeconds = 300, ShortBlackholeSeconds = 60;
 
-    public static IReadOnlyList<Advice> Make(MultipathFacts facts) => [.. OfCounters(facts.Counters), .. OfEndpoints(facts), .. OfSettings(facts)];
+    public static IReadOnlyList<Advice> Make(MultipathFacts facts) => [.. OfCounters(facts.Counters), .. OfEndpoints(facts), .. OfUnsentBytes(facts), .. OfSettings(facts)];
 
-    /// <summary>Of settings alone.</summary>
+    /// <summary>Of settings that nobody but the user makes.</summary>
     public static IEnumerable<Advice> OfSettings(MultipathFacts facts)
     {
         if (facts.MaxRetransmissionMilliseconds is > SlowReturnMilliseconds and var slow)
             yield return new(
                 $"after a while without an answer TCP asks only every {slow / 1000} s, so a network that is back may stay unused for so long; asking every second costs little (it holds for all TCP connections)",
                 $"sysctl -w net.ipv4.tcp_rto_max_ms={QuickReturnMilliseconds}");
-        if (facts.MaxUnsentBytes > NoUnsentLimit)
-            yield return new(
-                "what a lost network did not deliver is sent again behind all that waits unsent on the others; a connection goes on sooner if less may wait (it holds for all TCP connections)",
-                $"sysctl -w net.ipv4.tcp_notsent_lowat={UnsentBytes}");
         if (int.TryParse(facts.Settings.GetValueOrDefault("blackhole_timeout"), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds > LongBlackholeSeconds)
             yield return new(
                 $"requests for MPTCP that vanish, as while a server restarts, switch it off for {seconds / 60} minutes and longer, without a word",
                 $"sysctl -w net.mptcp.blackhole_timeout={ShortBlackholeSeconds}");
+    }
+
+    private static IEnumerable<Advice> OfUnsentBytes(MultipathFacts facts)
+    {
+        if (MultipathPlan.Hasten(facts) is { } change)
+            yield return new(
+                "what a lost network did not deliver is sent again behind all that waits unsent on the others; a connection goes on sooner if less may wait, as \"bondline mptcp watch\" sets it (it holds for all TCP connections)",
+                change.Command);
     }
 
     private static IEnumerable<Advice> OfCounters(MultipathCounters? counters)

@@ -149,7 +149,7 @@ internal sealed class MultipathJournal
     private static bool IsOurs(MultipathChange? change) => change switch
     {
         SysctlChange sysctl => IsWord(sysctl.Value) && IsWord(sysctl.Was)
-            && (sysctl.Name is SysctlChange.Enabled or SysctlChange.PathManager or SysctlChange.PathManagerType && sysctl.InterfaceIndex is null
+            && (sysctl.Name is SysctlChange.Enabled or SysctlChange.PathManager or SysctlChange.PathManagerType or SysctlChange.MaxUnsentBytes && sysctl.InterfaceIndex is null
                 || sysctl.Name is ['n', 'e', 't', '.', 'i', 'p', 'v', '4', '.', 'c', 'o', 'n', 'f', '.', .. var rest] && rest.Split('.') is [var name, "rp_filter"] && IsInterface(name.Replace('/', '.'))),
         RouteChange route => IsInterface(route.Interface) && route.Network is not null && (route.Network.Equals(IPAddress.Any) || route.Network.Equals(IPAddress.IPv6Any))
             && (route.Gateway is null || route.Gateway.AddressFamily == route.Network.AddressFamily),

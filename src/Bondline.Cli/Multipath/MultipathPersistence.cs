@@ -55,7 +55,7 @@ internal static class MultipathPersistence
         RestartSec=5
         TimeoutStartSec=60
 
-        # It changes endpoints, limits, routes and rp_filter, talks to the kernel alone, and writes to one folder.
+        # It changes endpoints, limits, routes and settings of the network, talks to the kernel alone, and writes to one folder.
         RuntimeDirectory={Path.GetFileName(MultipathFiles.RunFolder)}
         RuntimeDirectoryPreserve=yes
         CapabilityBoundingSet=CAP_NET_ADMIN

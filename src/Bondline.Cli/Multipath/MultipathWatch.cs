@@ -24,7 +24,7 @@ internal interface IMultipathWatchReport : IMultipathReport
     void Failed(CommandException why);
 }
 
-/// <summary><c>bondline mptcp watch</c>: does what <c>enable</c> does, and again with every change of the machine's networks. What it makes, <c>disable</c> undoes.</summary>
+/// <summary><c>bondline mptcp watch</c>: does what <c>enable</c> does and <see cref="MultipathPlan.Hasten"/> says, and again with every change of the machine's networks. What it makes, <c>disable</c> undoes.</summary>
 /// <param name="system">The machine.</param>
 /// <param name="names">The interfaces the user named; none: choose. Null: those named by whoever enabled it.</param>
 /// <param name="report">Told of everything.</param>
@@ -129,6 +129,7 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         // First what frees connections from a dead network, then what the new endpoints need.
         foreach (var command in commands.OfType<EndpointCommand.Delete>().Where(command => !command.IsReplaced)) Delete(command, plan, picture, journal);
         foreach (var change in plan.Changes.Where(change => change is not EndpointChange)) Make(change, journal);
+        Hasten(plan, facts, journal);
         foreach (var command in commands)
         {
             if (command is EndpointCommand.Add add) Add(add, journal);
@@ -138,6 +139,12 @@ internal sealed class MultipathWatch(IMultipathSystem system, IReadOnlyList<stri
         var known = picture.Select(state => state.Link.Index).Concat((facts.Endpoints ?? []).Select(endpoint => endpoint.InterfaceIndex)).ToHashSet();
         foreach (var gone in _interfaceNames.Keys.Except(known).ToList()) _interfaceNames.Remove(gone);
         return true;
+    }
+
+    // Only for a user: an agent sees to its own sockets. Only once: whoever sets it back wants it so.
+    private void Hasten(MultipathPlan plan, MultipathFacts facts, MultipathJournal journal)
+    {
+        if (names is not null && plan.Used.Skip(1).Any() && MultipathPlan.Hasten(facts) is { } change && !journal.Changes.Contains(change)) Make(change, journal);
     }
 
     private void Add(EndpointCommand.Add add, MultipathJournal journal)

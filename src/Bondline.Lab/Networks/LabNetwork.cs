@@ -150,7 +150,6 @@ public sealed partial class LabNetwork : IAsyncDisposable
                 Sysctl("net/ipv4/conf/all/rp_filter", "2");
                 Sysctl("net/ipv4/conf/default/rp_filter", "2");
                 Sysctl("net/ipv6/conf/default/accept_ra", "0");
-                if (side == Laptop && options.MaxUnsentBytes is { } unsent) Sysctl("net/ipv4/tcp_notsent_lowat", $"{unsent}");
                 if (options.CongestionControl is { } control) Sysctl("net/ipv4/tcp_congestion_control", control);
                 return true;
             });

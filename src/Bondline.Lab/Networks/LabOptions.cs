@@ -44,9 +44,6 @@ public sealed record LabOptions
     /// <summary>net.ipv4.tcp_congestion_control of both namespaces; null leaves the kernel's own.</summary>
     public string? CongestionControl { get; init; }
 
-    /// <summary>net.ipv4.tcp_notsent_lowat of the laptop, bytes; null leaves the kernel's own.</summary>
-    public int? MaxUnsentBytes { get; init; }
-
     /// <summary>Sets kernel MPTCP up: every link an endpoint, so a program under <c>bondline run</c> uses all of them.</summary>
     public bool UseMultipathTcp { get; init; }
 

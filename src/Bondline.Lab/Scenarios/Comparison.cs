@@ -37,9 +37,6 @@ public static class Comparison
 {
     private const double PingsPerSecond = 50;
 
-    /// <summary>What <c>bondline mptcp watch</c> advises at its start.</summary>
-    private const int AdvisedUnsentBytes = 128 * 1024;
-
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan AllSilent = TimeSpan.FromMinutes(1), Patience = TimeSpan.FromMinutes(3);
 
@@ -47,7 +44,7 @@ public static class Comparison
     public static IReadOnlyList<string> Peers { get; } = ["bondline", "mptcp", "ssh", "ssh-mptcp"];
 
     /// <summary>What <see cref="StartAsync"/> knows.</summary>
-    public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp", "mptcp-watch", "mptcp-advised"];
+    public static IReadOnlyList<string> AllPeers { get; } = [.. Peers, "bondline-mptcp", "mptcp-watch"];
 
     /// <summary>Which of <see cref="Measurements"/> everybody is compared by, unless others are asked for.</summary>
     public static IReadOnlyList<string> Usual { get; } = ["bulk-up", "bulk-down", "ping", "silence"];
@@ -71,7 +68,6 @@ public static class Comparison
         "bondline-mptcp" => await BondedLab.StartAsync(options, carrier: "mptcp"),
         "mptcp" => await MultipathLab.StartAsync(options),
         "mptcp-watch" => await MultipathLab.StartAsync(options, isWatched: true),
-        "mptcp-advised" => await MultipathLab.StartAsync(options with { MaxUnsentBytes = AdvisedUnsentBytes }, isWatched: true),
         "ssh" => await SshLab.StartAsync(options, isMultipath: false),
         "ssh-mptcp" => await SshLab.StartAsync(options, isMultipath: true),
         _ => throw new LabException($"\"{peer}\" cannot be measured; {string.Join(", ", AllPeers)} can."),

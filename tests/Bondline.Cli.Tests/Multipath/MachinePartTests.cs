@@ -142,6 +142,7 @@ public sealed class MachinePartTests : IDisposable
         [
             new SysctlChange(SysctlChange.Enabled, "1", "0"),
             new SysctlChange("net.ipv4.conf.eth0/5.rp_filter", "2", "1"),
+            new SysctlChange(SysctlChange.MaxUnsentBytes, "131072", "4294967295"),
             new SysctlChange("net.ipv4.conf.eth1.rp_filter", "2", "1", InterfaceIndex: 7),
             new RouteChange("eth0", 2, IPAddress.Any, IPAddress.Parse("10.0.0.1"), 1100),
             new RouteChange("tun0", 3, IPAddress.IPv6Any, null, 1200),

@@ -101,6 +101,48 @@ public sealed class MultipathWatchTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Less_waits_unsent_while_there_are_several_networks_until_disable()
+    {
+        _machine.Set(SysctlChange.MaxUnsentBytes, "4294967295");
+        _machine["wlan0"].HasCarrier = false;
+        var before = _machine.Dump();
+        await StartAsync(additions: 1);
+        Assert.Equal("4294967295", _machine.ReadSysctl(SysctlChange.MaxUnsentBytes));
+        _machine["wlan0"].HasCarrier = true;
+        _machine.Changed();
+        Assert.Equal("sysctl -w net.ipv4.tcp_notsent_lowat=131072", await _watch.Report.NextAsync());
+        Assert.Equal("added wlan0 10.3.0.2", await _watch.Report.NextAsync());
+        Assert.Equal("131072", _machine.ReadSysctl(SysctlChange.MaxUnsentBytes));
+        _machine["wlan0"].HasCarrier = false;
+        Disable();
+        Assert.False(await _watch.Running.WaitAsync(Limit));
+        Assert.Equal(before, _machine.Dump());
+    }
+
+    [Fact]
+    public async Task Whoever_lets_more_wait_unsent_again_is_left_in_peace()
+    {
+        _machine.Set(SysctlChange.MaxUnsentBytes, "4294967295");
+        await StartAsync();
+        _machine.Set(SysctlChange.MaxUnsentBytes, "4294967295");
+        _machine.Plug(FakeInterface.Uplink("usb0", 4, 700));
+        Assert.Equal("ip mptcp limits set subflows 3", await _watch.Report.NextAsync());
+        Assert.Equal("added usb0 10.4.0.2", await _watch.Report.NextAsync());
+        Assert.Equal("4294967295", _machine.ReadSysctl(SysctlChange.MaxUnsentBytes));
+    }
+
+    [Fact]
+    public async Task An_agent_lets_the_sockets_of_others_be()
+    {
+        _machine.Set(SysctlChange.MaxUnsentBytes, "4294967295");
+        await RunAgentAsync(Environment.ProcessId, () =>
+        {
+            Assert.Equal("4294967295", _machine.ReadSysctl(SysctlChange.MaxUnsentBytes));
+            return Task.CompletedTask;
+        });
+    }
+
+    [Fact]
     public async Task What_the_kernel_refuses_is_said_once_and_tried_again()
     {
         await StartAsync();

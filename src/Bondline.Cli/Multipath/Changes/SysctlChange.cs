@@ -9,7 +9,7 @@ namespace Bondline.Cli.Multipath;
 /// <param name="InterfaceIndex">The number of the interface whose it is, by which it is found when it has another name; null: it is nobody's, or after a restart of the machine.</param>
 internal sealed record SysctlChange(string Name, string Value, string Was, int? InterfaceIndex = null) : MultipathChange
 {
-    public const string Enabled = "net.mptcp.enabled", PathManager = "net.mptcp.path_manager", PathManagerType = "net.mptcp.pm_type";
+    public const string Enabled = "net.mptcp.enabled", PathManager = "net.mptcp.path_manager", PathManagerType = "net.mptcp.pm_type", MaxUnsentBytes = "net.ipv4.tcp_notsent_lowat";
 
     public override string? Make(IMultipathSystem system)
     {
@@ -43,6 +43,7 @@ internal sealed record SysctlChange(string Name, string Value, string Was, int? 
     {
         Enabled => "let programs make MPTCP sockets",
         PathManager or PathManagerType => "let the kernel open further subflows, from the endpoints",
+        MaxUnsentBytes => "let a connection go on sooner when one of its networks is lost: less waits unsent on the others (it holds for all TCP connections)",
         _ when Name.EndsWith(".rp_filter", StringComparison.Ordinal) => $"take in what arrives on {Interface}, although the system's own way back may be another interface",
         _ => $"set {Name}",
     };
