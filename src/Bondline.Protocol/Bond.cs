@@ -114,7 +114,7 @@ public class Bond
         var subflow = new Subflow(id, policy, initialRtt, now) { ActiveSince = now, IsMultipath = isMultipath };
         _subflows.Add(subflow);
         if (_windows.TryAnnounce()) AnnounceStreams();
-        _transmitter.HandleUsable(subflow);
+        _transmitter.Control.HandleUsable(subflow);
         Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
         return subflow;
     }
@@ -137,7 +137,7 @@ public class Bond
         subflow.IsLinkLost = true;
         subflow.StatusVersion++;
         _health.HandleLost(subflow, why, now);
-        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+        _transmitter.Control.Add(new(FrameType.SubflowStatus, null, subflow));
     }
 
     /// <summary>The link is back while the connection still lives: it is tried again, and used once the peer answers on it.</summary>
@@ -147,7 +147,7 @@ public class Bond
         subflow.IsLinkLost = false;
         subflow.StatusVersion++;
         subflow.NextPing = now;
-        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+        _transmitter.Control.Add(new(FrameType.SubflowStatus, null, subflow));
     }
 
     /// <summary>The agent's user wants a subflow used otherwise; the relay is told, and sends accordingly too.</summary>
@@ -156,7 +156,7 @@ public class Bond
         if (subflow.State == SubflowState.Closed || subflow.Policy == policy) return;
         subflow.Policy = policy;
         subflow.StatusVersion++;
-        _transmitter.QueueControl(new(FrameType.SubflowStatus, null, subflow));
+        _transmitter.Control.Add(new(FrameType.SubflowStatus, null, subflow));
     }
 
     /// <summary>The agent's user wants the subflows used together in another way; the relay is told, and sends accordingly too.</summary>
@@ -165,7 +165,7 @@ public class Bond
         if (IsClosed || Mode == mode) return;
         Mode = mode;
         ModeVersion++;
-        _transmitter.QueueControl(new(FrameType.Mode, null, null));
+        _transmitter.Control.Add(new(FrameType.Mode, null, null));
     }
 
     /// <summary>What the kernel knows of the connection; at most every few tens of milliseconds.</summary>
@@ -600,7 +600,7 @@ public class Bond
         if (stream.StopCode == StreamError.None) stream.StopCode = code;
         _transmitter.HandleReset(stream);
         stream.SendState = SendState.Reset;
-        _transmitter.QueueControl(new(FrameType.Reset, stream, null));
+        _transmitter.Control.Add(new(FrameType.Reset, stream, null));
     }
 
     private void GiveUpReceiving(StreamEndpoint stream, StreamError code)
@@ -611,7 +611,7 @@ public class Bond
         if (stream.FinalSize is null)
         {
             stream.IsStopped = true;
-            _transmitter.QueueControl(new(FrameType.StopSending, stream, null));
+            _transmitter.Control.Add(new(FrameType.StopSending, stream, null));
         }
         ForgetIfOver(stream);
     }
@@ -647,7 +647,7 @@ public class Bond
     private void AnnounceStreams()
     {
         _announcedStreams = Math.Max(_announcedStreams, Streams.PeerMaximum);
-        _transmitter.QueueControl(new(FrameType.MaxStreams, null, null));
+        _transmitter.Control.Add(new(FrameType.MaxStreams, null, null));
     }
 
     /// <summary>Streams whose readers took less than a quarter of what lay there in half a minute give their room to the others.</summary>

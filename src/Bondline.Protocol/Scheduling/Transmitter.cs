@@ -4,11 +4,6 @@ namespace Bondline.Protocol;
 /// <remarks>In that order, and only new and owed bytes wait for a subflow's cap: control frames and acks always pass, so windows always open and nothing can deadlock (docs/protocol.md, "Flow control").</remarks>
 internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong seed)
 {
-    /// <summary>A stream under 2 Mbit/s with little to send is interactive: its frames go ahead of bulk, and twice.</summary>
-    private const double SparseBytesPerSecond = 2e6 / 8, SparseDepthBytes = 32 * 1024;
-
-    private const int SparseFrameBytes = 4096;
-
     /// <summary>So many of the last frames of a slower subflow are looked at when nothing else is left to send.</summary>
     private const int TailFrames = 64;
 
@@ -27,15 +22,13 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     /// <summary>A subflow with so many unacknowledged frames is given no more; a peer that acknowledges nothing would else have us remember ever more control frames.</summary>
     private const int MostSentFrames = 1 << 17;
 
-    private readonly Queue<StreamEndpoint> _ends = new(), _sparse = new(), _bulk = new(); // of streams with nothing but their end to send, little, and much
-    private readonly Queue<ControlItem> _orphans = new(); // control frames no subflow can carry now
+    private readonly SendQueue _streams = new(bond);
     private readonly CopyQueue _owed = new();
     private CopyBudget _copies = new();
     private ulong _pingNumber = seed & 0xFFFF;
     private TokenBucket _duplicates;
-    private bool _isDataUpdateQueued;
-    private long _unsent;      // new bytes that wait, over all streams
-    private long _sentTotal;   // of the peer's window over all streams
+
+    public ControlQueue Control { get; } = new(bond);
 
     public long NewBytes { get; private set; }
 
@@ -50,7 +43,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     public long OwedBytes => _owed.Bytes;
 
-    public bool HasUnsent => _unsent > 0 || _owed.Count > 0;
+    public bool HasUnsent => _streams.UnsentBytes > 0 || _owed.Count > 0;
 
     /// <summary>When an idle subflow should be polled again because the one its bytes were left to is stuck in a write.</summary>
     public Instant RetryAt { get; private set; } = Instant.Never;
@@ -59,69 +52,20 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     public void HandleWritten(StreamEndpoint stream, int bytes, Instant now)
     {
-        _unsent += bytes;
         BufferedBytes += bytes;
-        Queue(stream, now);
+        _streams.HandleWritten(stream, bytes, now);
     }
 
     /// <summary>Puts a stream in line if it has something it may send.</summary>
-    public void Queue(StreamEndpoint stream, Instant now)
-    {
-        if (stream.IsQueuedSparse || stream.IsQueuedBulk || !MaySend(stream)) return;
-        var unsent = (long)stream.UnsentBytes;
-        if (unsent == 0) // it waits for no window
-        {
-            stream.IsQueuedSparse = true;
-            _ends.Enqueue(stream);
-        }
-        else if (unsent <= SparseFrameBytes && stream.SparseRate.Has(unsent, SparseBytesPerSecond, SparseDepthBytes, now))
-        {
-            stream.IsQueuedSparse = true;
-            _sparse.Enqueue(stream);
-        }
-        else
-        {
-            stream.IsQueuedBulk = true;
-            _bulk.Enqueue(stream);
-        }
-    }
+    public void Queue(StreamEndpoint stream, Instant now) => _streams.Add(stream, now);
 
     /// <summary>The stream's sending direction is given up.</summary>
     public void HandleReset(StreamEndpoint stream)
     {
-        _unsent -= (long)stream.UnsentBytes;
+        _streams.HandleReset(stream);
         BufferedBytes -= (long)(stream.Sending.End - stream.Sending.Start);
         stream.Sending.Clear();
         stream.Acked.Clear();
-    }
-
-    /// <summary>Puts a control frame on the two quickest active subflows; without any it waits.</summary>
-    /// <param name="item">The frame to write.</param>
-    /// <param name="isOwed">It was sent on two subflows before, so one is enough: else each loss would double what is sent.</param>
-    public void QueueControl(ControlItem item, bool isOwed = false)
-    {
-        var first = Best(null);
-        if (first is null)
-        {
-            if (_orphans.Count > 64 || !_orphans.Contains(item)) _orphans.Enqueue(item);
-            return;
-        }
-        first.Control.Enqueue(item);
-        if (!isOwed) Best(first)?.Control.Enqueue(item);
-    }
-
-    /// <summary>Announces the window over all streams as it will be then, unless that waits to be written already.</summary>
-    public void QueueDataUpdate()
-    {
-        if (_isDataUpdateQueued) return;
-        _isDataUpdateQueued = true;
-        QueueControl(new(FrameType.MaxData, null, null));
-    }
-
-    /// <summary>A subflow can be used (again): it takes what waited for one.</summary>
-    public void HandleUsable(Subflow subflow)
-    {
-        while (_orphans.TryDequeue(out var item)) subflow.Control.Enqueue(item);
     }
 
     public void HandleAcked(Subflow subflow, long processed, Instant now)
@@ -166,7 +110,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         acknowledger.HandleLost(subflow, now);
         subflow.Copies.Clear(); // their originals went elsewhere
         subflow.Repeats.Clear();
-        for (var left = subflow.Control.Count; left > 0; left--) QueueControl(subflow.Control.Dequeue(), isOwed: true);
+        Control.MoveAway(subflow);
     }
 
     /// <summary>Sends the oldest uncopied frame of a subflow again elsewhere, if it is later than it should be and the budget allows.</summary>
@@ -175,7 +119,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         if (!TryFindUncopied(subflow, out var index)) return;
         ref var frame = ref subflow.Sent[index];
         var stream = frame.Stream!;
-        var isSparse = stream.UnsentBytes == 0 && frame.End - frame.Start <= SparseFrameBytes;
+        var isSparse = stream.UnsentBytes == 0 && frame.End - frame.Start <= SendQueue.SparseFrameBytes;
         frame.IsCopied = isSparse || stream.Acked.Count > 0; // others wait behind it, or its stream is sparse
         if (!frame.IsCopied) return;
         var length = (long)(frame.End - frame.Start);
@@ -202,7 +146,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         ref var frame = ref subflow.Sent[index];
         var patience = subflow.Rtt.Smoothed * 1.5 + TimeSpan.FromMilliseconds(5);
         if (patience < TimeSpan.FromMilliseconds(20)) patience = TimeSpan.FromMilliseconds(20);
-        var bySize = frame.End - frame.Start <= SparseFrameBytes ? frame.SentAt + patience : Instant.Never;
+        var bySize = frame.End - frame.Start <= SendQueue.SparseFrameBytes ? frame.SentAt + patience : Instant.Never;
         var byQueue = frame.ExpectedAt + subflow.Rtt.Min / 2 + TimeSpan.FromMilliseconds(15) + subflow.Rtt.Smoothed / 4;
         return Instant.Later(frame.SentAt + TimeSpan.FromMilliseconds(20), Instant.Earlier(bySize, byQueue));
     }
@@ -216,7 +160,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         var length = bond.IsClosed ? WriteClose(subflow, buffer) : Compose(subflow, now, buffer);
         if (length == 0)
         {
-            if (_ends.Count > 0 || _sparse.Count > 0 || _bulk.Count > 0 || _owed.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
+            if (!_streams.IsEmpty || _owed.Count > 0) RetryAt = Instant.Earlier(RetryAt, EarliestCompletion.NextBlocked(bond.AllSubflows, now));
             return 0;
         }
         subflow.BytesSent += length;
@@ -275,41 +219,12 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         while (subflow.Control.Count > 0 && room.Length - position >= NumberFrame.MaxLength)
         {
             var item = subflow.Control.Dequeue();
-            var length = Framing(WriteControl(item, room[position..]));
+            var length = Framing(Control.Write(item, room[position..]));
             if (length == 0) continue;
             position += length;
             Remember(subflow, new() { EndsAt = subflow.BytesSent + position, Type = item.Type, Stream = item.Stream, About = item.About, SentAt = now, ExpectedAt = now }, now);
         }
         return position;
-    }
-
-    /// <summary>Writes a control frame with the numbers of this moment.</summary>
-    /// <returns>0 if it has nothing to say any more.</returns>
-    private int WriteControl(in ControlItem item, Span<byte> destination)
-    {
-        var stream = item.Stream;
-        switch (item.Type)
-        {
-            case FrameType.MaxData:
-                _isDataUpdateQueued = false;
-                return new MaximumFrame(FrameType.MaxData, (ulong)bond.DataMaximum).WriteTo(destination);
-            case FrameType.MaxStreams:
-                return new MaximumFrame(FrameType.MaxStreams, bond.AnnouncedStreams).WriteTo(destination);
-            case FrameType.MaxStreamData:
-                stream!.IsWindowUpdateQueued = false;
-                return stream.FinalSize is null && stream.ReceiveState == ReceiveState.Open ? new MaxStreamDataFrame(stream.Id, stream.ReceiveMaximum).WriteTo(destination) : 0;
-            case FrameType.Reset:
-                return stream!.IsResetAcked ? 0 : new ResetFrame(stream.Id, (ulong)stream.StopCode, stream.Next).WriteTo(destination);
-            case FrameType.StopSending:
-                return stream!.FinalSize is null ? new StopSendingFrame(stream.Id, (ulong)stream.ResetCode).WriteTo(destination) : 0;
-            case FrameType.SubflowStatus:
-                var about = item.About!;
-                return about.State == SubflowState.Closed ? 0 : new SubflowStatusFrame(about.Id, about.StatusVersion, about.IsLinkLost, about.Policy).WriteTo(destination);
-            case FrameType.Mode:
-                return new ModeFrame(bond.ModeVersion, bond.Mode).WriteTo(destination);
-            default:
-                throw new InvalidOperationException($"{item.Type} is no control frame.");
-        }
     }
 
     private int WriteStreams(Subflow subflow, Instant now, Span<byte> room, int position, int limit)
@@ -348,27 +263,17 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
 
     private int WriteSparse(Subflow subflow, Instant now, Span<byte> room, int position)
     {
-        while ((_ends.Count > 0 ? _ends : _sparse) is var queue && queue.TryPeek(out var stream))
-        {
-            if (!MaySend(stream))
-            {
-                queue.Dequeue();
-                stream.IsQueuedSparse = false;
-                continue;
-            }
-            var length = (int)Math.Min(Sendable(stream), (ulong)Math.Min(SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
-            if (!ReferenceEquals(EarliestCompletion.Fastest(bond, length, null, now), subflow)) return 0;
-            if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            queue.Dequeue();
-            stream.IsQueuedSparse = false;
-            var start = stream.Next;
-            var written = WriteNew(subflow, stream, length, now, room, position);
-            var second = Double(subflow, stream, start, length, now);
-            Repeat(subflow, stream, start, length, second);
-            Queue(stream, now);
-            return written;
-        }
-        return 0;
+        if (_streams.PeekSmall() is not { } stream) return 0;
+        var length = (int)Math.Min(_streams.Sendable(stream), (ulong)Math.Min(SendQueue.SparseFrameBytes, room.Length - StreamFrame.MaxHeaderLength));
+        if (!ReferenceEquals(EarliestCompletion.Fastest(bond, length, null, now), subflow)) return 0;
+        if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
+        _streams.RemoveSmall();
+        var start = stream.Next;
+        var written = WriteNew(subflow, stream, length, now, room, position);
+        var second = Double(subflow, stream, start, length, now);
+        Repeat(subflow, stream, start, length, second);
+        _streams.Add(stream, now);
+        return written;
     }
 
     /// <summary>The frame just written goes to the next best subflow as well, if copies are cheap now.</summary>
@@ -438,34 +343,16 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private int WriteBulk(Subflow subflow, Instant now, Span<byte> room, int position)
     {
         if (subflow.UnackedBytes + position >= subflow.CapBytes) return 0;
-        while (_bulk.TryPeek(out var stream))
-        {
-            if (!MaySend(stream))
-            {
-                _bulk.Dequeue();
-                stream.IsQueuedBulk = false;
-                continue;
-            }
-            var length = (int)Math.Min(Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
-            if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
-            if (!EarliestCompletion.MayTake(subflow, bond, _unsent + 1, Slack(stream), now)) return 0;
-            var start = stream.Next;
-            var written = WriteNew(subflow, stream, length, now, room, position);
-            Repeat(subflow, stream, start, length, except: null);
-            _bulk.Dequeue();
-            stream.IsQueuedBulk = false;
-            Queue(stream, now);
-            return written;
-        }
-        return 0;
-    }
-
-    /// <summary>How many bytes may overtake a stream's next ones: what waits, as far as the receiver can absorb it and the sender hold it.</summary>
-    private double Slack(StreamEndpoint stream)
-    {
-        var window = Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal));
-        var held = bond.SendRoom(stream) + (long)stream.UnsentBytes;
-        return Math.Max(0, Math.Min(Math.Min((double)window, held), _unsent));
+        if (_streams.PeekBulk() is not { } stream) return 0;
+        var length = (int)Math.Min(_streams.Sendable(stream), (ulong)(Math.Min(subflow.FrameLimit, Math.Min(room.Length, Frame.MaxLength)) - StreamFrame.MaxHeaderLength));
+        if (length == 0 && stream.UnsentBytes > 0) return 0; // the peer's window over all streams is full
+        if (!EarliestCompletion.MayTake(subflow, bond, _streams.UnsentBytes + 1, _streams.Slack(stream), now)) return 0;
+        _streams.RemoveBulk();
+        var start = stream.Next;
+        var written = WriteNew(subflow, stream, length, now, room, position);
+        Repeat(subflow, stream, start, length, except: null);
+        _streams.Add(stream, now);
+        return written;
     }
 
     /// <summary>Nothing is left to send and this subflow is idle: it repeats the last frames of a slower one that would arrive later.</summary>
@@ -495,12 +382,9 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
     private int WriteNew(Subflow subflow, StreamEndpoint stream, int length, Instant now, Span<byte> room, int position)
     {
         var start = stream.Next;
-        stream.Next += (ulong)length;
-        _unsent -= length;
-        _sentTotal += length;
+        _streams.HandleSent(stream, length, now);
         NewBytes += length;
         _copies.HandleNewBytes(length);
-        stream.SparseRate.Take(length, SparseBytesPerSecond, SparseDepthBytes, now);
         var isEnd = stream.SendState == SendState.Finishing && stream.Next == stream.Sending.End;
         stream.IsEndSent |= isEnd;
         return WriteFrame(subflow, stream, start, length, isEnd, now, room, position);
@@ -574,24 +458,7 @@ internal sealed class Transmitter(Bond bond, Acknowledger acknowledger, ulong se
         if (frame.Type is FrameType.Stream or FrameType.StreamEnd)
             _owed.Add(new(frame.Stream!, frame.Start, frame.End, frame.Type == FrameType.StreamEnd, source));
         else
-            QueueControl(new(frame.Type, frame.Stream, frame.About), isOwed: true);
-    }
-
-    private static bool MaySend(StreamEndpoint stream) =>
-        (stream.HasUnsentEnd && stream.UnsentBytes == 0) || (stream.UnsentBytes > 0 && stream.Next < stream.SendMaximum);
-
-    private ulong Sendable(StreamEndpoint stream) =>
-        Math.Min(stream.UnsentBytes, Math.Min(stream.SendMaximum - stream.Next, (ulong)Math.Max(0, bond.PeerDataMaximum - _sentTotal)));
-
-    private Subflow? Best(Subflow? except)
-    {
-        Subflow? best = null;
-        foreach (var subflow in bond.AllSubflows)
-        {
-            if (subflow.State != SubflowState.Active || subflow.Policy == SubflowPolicy.Off || ReferenceEquals(subflow, except) || Eligibility.IsSpared(subflow, bond)) continue;
-            if (best is null || subflow.Rtt.Smoothed < best.Rtt.Smoothed) best = subflow;
-        }
-        return best;
+            Control.Add(new(frame.Type, frame.Stream, frame.About), isOwed: true);
     }
 
     private int Framing(int length)

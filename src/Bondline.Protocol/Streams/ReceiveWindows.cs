@@ -26,7 +26,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         if (_isAnnounced) return false;
         _isAnnounced = true;
         Maximum = Math.Max(Maximum, _consumedTotal + _options.MemoryBudgetBytes);
-        transmitter.QueueDataUpdate();
+        transmitter.Control.AddDataUpdate();
         return true;
     }
 
@@ -70,7 +70,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         var worthwhile = Math.Clamp(Maximum - _receivedTotal, LeastAnnounced, _options.MemoryBudgetBytes / 4);
         if (!_isAnnounced || maximum - Maximum < worthwhile) return;
         Maximum = maximum;
-        transmitter.QueueDataUpdate();
+        transmitter.Control.AddDataUpdate();
     }
 
     private void OpenStream(StreamEndpoint stream, Instant now)
@@ -86,7 +86,7 @@ internal sealed class ReceiveWindows(Bond bond, Transmitter transmitter)
         stream.ReceiveMaximum = stream.Receiving.ReadOffset + stream.Window;
         if (stream.IsWindowUpdateQueued) return;
         stream.IsWindowUpdateQueued = true;
-        transmitter.QueueControl(new(FrameType.MaxStreamData, stream, null));
+        transmitter.Control.Add(new(FrameType.MaxStreamData, stream, null));
     }
 
     private TimeSpan SlowestRtt()

@@ -252,7 +252,7 @@ internal sealed class Health(Bond bond, Transmitter transmitter)
         subflow.IsCopiedOut = false;
         subflow.IsDraining = false;
         CapPolicy.Update(subflow);
-        transmitter.HandleUsable(subflow);
+        transmitter.Control.HandleUsable(subflow);
         bond.Raise(new(BondEventKind.SubflowChanged, Subflow: subflow));
     }
 }
